@@ -1,0 +1,5 @@
+package dev.cowherd.bench;
+
+final class Placeholder {
+    private Placeholder() {}
+}

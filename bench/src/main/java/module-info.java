@@ -1,0 +1,8 @@
+/** Side-by-side benchmarks and their report. */
+module dev.cowherd.bench {
+    requires static transitive org.jspecify;
+    requires dev.cowherd.image;
+    requires dev.cowherd.cli;
+
+    exports dev.cowherd.bench;
+}

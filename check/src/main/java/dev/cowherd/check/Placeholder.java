@@ -1,0 +1,5 @@
+package dev.cowherd.check;
+
+final class Placeholder {
+    private Placeholder() {}
+}

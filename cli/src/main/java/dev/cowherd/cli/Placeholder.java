@@ -1,0 +1,5 @@
+package dev.cowherd.cli;
+
+final class Placeholder {
+    private Placeholder() {}
+}

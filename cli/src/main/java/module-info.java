@@ -1,0 +1,9 @@
+/** The command line: parse, call, print. */
+module dev.cowherd.cli {
+    requires static transitive org.jspecify;
+    requires dev.cowherd.image;
+    requires dev.cowherd.check;
+    requires dev.cowherd.nbd;
+
+    exports dev.cowherd.cli;
+}

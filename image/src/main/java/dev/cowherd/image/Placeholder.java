@@ -1,0 +1,5 @@
+package dev.cowherd.image;
+
+final class Placeholder {
+    private Placeholder() {}
+}

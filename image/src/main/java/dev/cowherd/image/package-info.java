@@ -1,0 +1,5 @@
+/** A disk and its queues: the library that others embed. */
+@NullMarked
+package dev.cowherd.image;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,5 @@
+package dev.cowherd.metadata;
+
+final class Placeholder {
+    private Placeholder() {}
+}

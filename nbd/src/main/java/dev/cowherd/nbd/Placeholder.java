@@ -1,0 +1,5 @@
+package dev.cowherd.nbd;
+
+final class Placeholder {
+    private Placeholder() {}
+}

@@ -1,0 +1,120 @@
+package dev.cowherd.storage;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Host bytes at host offsets: a local file, a block device, or a filter in front of one.
+ *
+ * <p>All I/O is positional and blocks the calling thread; no method moves a shared cursor. Every method may be called
+ * by any number of threads at once. For speed each queue takes its own handle by {@link #reopen()}, so that two queues
+ * share no descriptor of the host. Segments must be native (off-heap).
+ *
+ * <p>Errors are {@link StorageException} with the host's errno. A closed storage fails every operation with a clear
+ * error.
+ */
+public interface Storage extends AutoCloseable {
+    /**
+     * The name for messages.
+     *
+     * @return the path as the user gave it
+     */
+    String name();
+
+    /**
+     * The size as of now.
+     *
+     * @return bytes of the file or device
+     * @throws IOException if the host refuses
+     */
+    long sizeBytes() throws IOException;
+
+    /**
+     * Reads until the segment is full or the storage ends.
+     *
+     * @param offset host offset in bytes, 0 or more
+     * @param destination a native segment, filled from its start
+     * @return the bytes read: the segment's size, or less only where the storage ends
+     * @throws IOException if the host fails; what the segment holds then is undefined
+     */
+    long read(long offset, MemorySegment destination) throws IOException;
+
+    /**
+     * Reads one run of host bytes into several segments, in order, in as few host calls as possible.
+     *
+     * @param offset host offset in bytes, 0 or more
+     * @param destinations native segments; the first {@code count} are filled
+     * @param count how many of them to use
+     * @return the bytes read: the sum of the sizes, or less only where the storage ends
+     * @throws IOException if the host fails
+     */
+    long readv(long offset, MemorySegment[] destinations, int count) throws IOException;
+
+    /**
+     * Writes the whole segment.
+     *
+     * @param offset host offset in bytes, 0 or more; beyond the end the storage grows
+     * @param source a native segment
+     * @throws IOException if the host fails; any part may have been written
+     */
+    void write(long offset, MemorySegment source) throws IOException;
+
+    /**
+     * Makes a run of bytes read as zeros and gives its space back where the host can.
+     *
+     * @param offset host offset in bytes
+     * @param length bytes, more than zero
+     * @throws IOException if the host fails
+     */
+    void punchHole(long offset, long length) throws IOException;
+
+    /**
+     * Sets the size: cuts, or grows with a hole.
+     *
+     * @param sizeBytes the new size in bytes
+     * @throws IOException if the host refuses
+     */
+    void truncate(long sizeBytes) throws IOException;
+
+    /**
+     * Makes all completed writes durable (fdatasync).
+     *
+     * @throws IOException if the host fails; then nothing is known of any write since the last success
+     */
+    void sync() throws IOException;
+
+    /**
+     * What the host knows of the bytes from an offset on. A storage that cannot tell answers that all is data.
+     *
+     * @param offset host offset in bytes, below {@link #sizeBytes()}
+     * @return the run that starts there; it does not reach past the storage's end
+     * @throws IOException if the host fails
+     */
+    HostRange rangeAt(long offset) throws IOException;
+
+    /**
+     * The alignment in bytes that offsets, lengths and addresses must have for I/O without a bounce buffer: 1 through
+     * the page cache, the device's requirement under O_DIRECT. Unaligned I/O is correct too, only slower.
+     *
+     * @return a power of two
+     */
+    int preferredAlignment();
+
+    /**
+     * An independent handle on the same bytes, for one queue: own descriptor, same access. It stays usable when this one is
+     * closed. Image locks stay with the first handle.
+     *
+     * @return the new handle; the caller closes it
+     * @throws IOException if the host refuses, for one when it runs out of descriptors
+     */
+    Storage reopen() throws IOException;
+
+    /**
+     * Gives the handle back. Does nothing the second time. Does not wait for I/O of other threads on this handle: they must
+     * have ended.
+     *
+     * @throws IOException if the host reports an error on close
+     */
+    @Override
+    void close() throws IOException;
+}

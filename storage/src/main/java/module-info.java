@@ -1,0 +1,6 @@
+/** Host bytes: positional I/O on files and devices, image locks, filters. */
+module dev.cowherd.storage {
+    requires static transitive org.jspecify;
+
+    exports dev.cowherd.storage;
+}

@@ -1,0 +1,5 @@
+package dev.cowherd.testkit;
+
+final class Placeholder {
+    private Placeholder() {}
+}
