@@ -1,5 +1,0 @@
-package dev.cowherd.testkit;
-
-final class Placeholder {
-    private Placeholder() {}
-}
