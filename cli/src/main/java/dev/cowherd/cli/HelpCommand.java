@@ -1,0 +1,30 @@
+package dev.cowherd.cli;
+
+/** {@code cowherd --help}: every command with its flags, in one screen. */
+final class HelpCommand implements Command {
+    private static final String TEXT = """
+            usage: cowherd [--debug] [--compat-output=7|10] COMMAND [FLAGS] ...
+
+            Commands, with the flags and the output of qemu-img 10:
+              info     [-f FMT] [--output=human|json] [--backing-chain] [-U] FILE
+              map      [-f FMT] [--output=human|json] [-s START] [-l LENGTH] [-U] FILE
+              measure  [--output=human|json] [-O FMT] [-o OPTIONS] {--size N | [-f FMT] [-l SNAPSHOT] [-U] FILE}
+              check    [-f FMT] [--output=human|json] [-p] [-q] [-U] FILE
+              compare  [-f FMT] [-F FMT] [-T CACHE] [-s] [-p] [-q] [-U] FILE1 FILE2
+              convert  -O raw [-f FMT] [-l SNAPSHOT] [-n] [-p] [-q] [-S SIZE] [-t CACHE] [-T CACHE] [-U] FILE OUTPUT
+              bench    [-c COUNT] [-d DEPTH] [-f FMT] [-s SIZE] [--queues N] [--random] [--runtime SECONDS] FILE
+
+            Commands of our own:
+              serve nbd [--socket PATH | --port PORT] FILE
+              demo
+
+            --debug            shows where in the program a failure arose
+            --compat-output=7  prints the forms of qemu-img 7.2
+            """;
+
+    @Override
+    public int run(Invocation in) {
+        in.out().print(TEXT);
+        return 0;
+    }
+}

@@ -1,5 +1,0 @@
-package dev.cowherd.cli;
-
-final class Placeholder {
-    private Placeholder() {}
-}
