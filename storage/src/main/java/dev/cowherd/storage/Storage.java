@@ -30,6 +30,17 @@ public interface Storage extends AutoCloseable {
     long sizeBytes() throws IOException;
 
     /**
+     * The space that the bytes take on the host: less than the size for a sparse file. A storage that cannot tell answers
+     * its size.
+     *
+     * @return bytes
+     * @throws IOException if the host refuses
+     */
+    default long allocatedBytes() throws IOException {
+        return sizeBytes();
+    }
+
+    /**
      * Reads until the segment is full or the storage ends.
      *
      * @param offset host offset in bytes, 0 or more

@@ -34,6 +34,19 @@ public final class StorageException extends IOException {
     }
 
     /**
+     * Creates the exception from errno alone.
+     *
+     * @param operation what was tried, in the words of the system call, such as {@code pread}
+     * @param name the storage, as the user named it
+     * @param offset where in bytes, or -1 if the operation has no place
+     * @param errno the host's error number
+     * @return the exception, its reason the number in words
+     */
+    public static StorageException of(String operation, String name, long offset, int errno) {
+        return new StorageException(operation, name, offset, errno, Errno.describe(errno));
+    }
+
+    /**
      * What was tried.
      *
      * @return the operation, in the words of the system call

@@ -1,0 +1,106 @@
+package dev.cowherd.storage;
+
+import dev.cowherd.storage.linux.FileKind;
+import dev.cowherd.storage.linux.FileStat;
+import dev.cowherd.storage.linux.Libc;
+import dev.cowherd.storage.linux.Transfers;
+import java.io.IOException;
+
+/** Opens descriptors: judges what a name stands for before it is opened, and opens further descriptions of an open file. */
+final class Descriptors {
+    private static final int O_RDWR = 2;
+    private static final int O_CREAT = 0x40;
+    private static final int O_NONBLOCK = 0x800;
+    private static final int O_DSYNC = 0x1000;
+    private static final int O_CLOEXEC = 0x80000;
+    private static final int NEW_FILE_MODE = 0644;
+    private static final long PROC_MAGIC = 0x9fa0;
+    private static final long SYSFS_MAGIC = 0x62656572;
+
+    private static final Transfers TRANSFERS = new Transfers(Libc.HOST, 1);
+
+    private Descriptors() {}
+
+    /**
+     * A descriptor and what it leads to.
+     *
+     * @param fd the descriptor, owned by whoever holds this record
+     * @param kind regular file or block device
+     */
+    record Opened(int fd, FileKind kind) {}
+
+    /**
+     * How one file is opened, the first time and again.
+     *
+     * @param name the path as the user gave it
+     * @param options what the user asked for
+     */
+    record Access(String name, FileOptions options) {
+        /**
+         * Opens the path. What it stands for is looked at first, because only opening some devices has effects already; O_NONBLOCK
+         * keeps a named pipe that slips in between from hanging us.
+         */
+        Opened open() throws IOException {
+            FileStat stat = new FileStat();
+            if (Libc.HOST.stat(name, stat) == 0) {
+                requireBytes(stat.kind());
+            }
+            int flags = flags() | O_NONBLOCK | (options.create() ? O_CREAT : 0);
+            int fd = (int) checked("open", TRANSFERS.open(name, flags, NEW_FILE_MODE));
+            try {
+                checked("statx", Libc.HOST.stat(fd, stat));
+                requireBytes(stat.kind());
+                long fileSystem = Libc.HOST.fileSystemType(fd);
+                if (fileSystem == PROC_MAGIC || fileSystem == SYSFS_MAGIC) {
+                    throw refused("is made up by the kernel; name a file or block device");
+                }
+                return new Opened(fd, stat.kind());
+            } catch (IOException | RuntimeException e) {
+                Libc.HOST.close(fd);
+                throw e;
+            }
+        }
+
+        /**
+         * Opens another description of an open file. Going through /proc finds the file also when it was renamed; without /proc the
+         * path must still lead to it.
+         */
+        int reopen(int fd) throws IOException {
+            long again = TRANSFERS.open("/proc/self/fd/" + fd, flags(), 0);
+            if (again != -Errno.ENOENT.number()) {
+                return (int) checked("open", again);
+            }
+            int byPath = (int) checked("open", TRANSFERS.open(name, flags() | O_NONBLOCK, 0));
+            FileStat first = new FileStat();
+            FileStat second = new FileStat();
+            if (Libc.HOST.stat(fd, first) < 0 || Libc.HOST.stat(byPath, second) < 0 || !first.isSameFile(second)) {
+                Libc.HOST.close(byPath);
+                throw refused("has been replaced by another file since it was opened");
+            }
+            return byPath;
+        }
+
+        private int flags() {
+            return O_CLOEXEC
+                    | (options.writable() ? O_RDWR : 0)
+                    | (options.writable() && options.cacheMode().durableWrites() ? O_DSYNC : 0);
+        }
+
+        private void requireBytes(FileKind kind) throws IOException {
+            if (!kind.holdsBytes()) {
+                throw refused("is " + kind.words() + "; name a file or block device");
+            }
+        }
+
+        private StorageException refused(String reason) {
+            return new StorageException("open", name, -1, 0, "it " + reason);
+        }
+
+        private long checked(String operation, long result) throws IOException {
+            if (result < 0) {
+                throw StorageException.of(operation, name, -1, (int) -result);
+            }
+            return result;
+        }
+    }
+}

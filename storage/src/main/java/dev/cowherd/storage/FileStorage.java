@@ -1,0 +1,199 @@
+package dev.cowherd.storage;
+
+import dev.cowherd.storage.linux.FileKind;
+import dev.cowherd.storage.linux.FileStat;
+import dev.cowherd.storage.linux.Libc;
+import dev.cowherd.storage.linux.Transfers;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+
+/**
+ * A local file or block device, read and written at offsets by the calling thread itself.
+ *
+ * <p>A read is one system call and allocates nothing. Closing while another thread is inside an operation of the same
+ * handle is the caller's fault ({@link Storage#close()}): the number of a closed descriptor may already be
+ * another file's. Every operation that begins after close fails, because the number is forgotten before it is given back.
+ */
+public final class FileStorage implements Storage {
+    private static final int CLOSED = -1;
+    private static final int SEEK_END = 2;
+    private static final int SEEK_DATA = 3;
+    private static final int SEEK_HOLE = 4;
+    private static final int FALLOC_FL_KEEP_SIZE = 1;
+    private static final int FALLOC_FL_PUNCH_HOLE = 2;
+    private static final int FALLOC_FL_ZERO_RANGE = 16;
+
+    private final String name;
+    private final Descriptors.Access access;
+    private final FileKind kind;
+    private final Transfers transfers;
+    private volatile int fd;
+
+    private FileStorage(String name, Descriptors.Access access, FileKind kind, int fd) {
+        this.name = name;
+        this.access = access;
+        this.kind = kind;
+        this.transfers = new Transfers(Libc.HOST, 1);
+        this.fd = fd;
+    }
+
+    /**
+     * Opens a file or block device and takes its image locks.
+     *
+     * @param path the file; symbolic links are followed
+     * @param options how to open it
+     * @return the storage; the caller closes it
+     * @throws IOException as {@link StorageException} with one clear line: if the file is missing or of a kind without bytes at
+     *     offsets, if permission or a descriptor is lacking, or if another user of the image holds a lock against this one
+     */
+    public static Storage open(Path path, FileOptions options) throws IOException {
+        String name = path.toString();
+        if (options.cacheMode().direct()) {
+            throw new StorageException("open", name, -1, 0, "cache mode " + options.cacheMode() + " is not there yet");
+        }
+        Descriptors.Access access = new Descriptors.Access(name, options);
+        Descriptors.Opened opened = access.open();
+        try {
+            ImageLocks.acquire(opened.fd(), name, options.lock());
+        } catch (IOException | RuntimeException e) {
+            Libc.HOST.close(opened.fd());
+            throw e;
+        }
+        return new FileStorage(name, access, opened.kind(), opened.fd());
+    }
+
+    @Override
+    public String name() {
+        return name;
+    }
+
+    @Override
+    public long sizeBytes() throws IOException {
+        return checked("lseek", -1, Libc.HOST.lseek(descriptor(), 0, SEEK_END));
+    }
+
+    @Override
+    public long allocatedBytes() throws IOException {
+        if (kind == FileKind.BLOCK_DEVICE) {
+            return sizeBytes();
+        }
+        FileStat stat = new FileStat();
+        checked("statx", -1, Libc.HOST.stat(descriptor(), stat));
+        return stat.allocatedBytes();
+    }
+
+    @Override
+    public long read(long offset, MemorySegment destination) throws IOException {
+        return checked("pread", offset, transfers.read(descriptor(), offset, destination));
+    }
+
+    @Override
+    public long readv(long offset, MemorySegment[] destinations, int count) throws IOException {
+        if (count == 1) {
+            return read(offset, destinations[0]);
+        }
+        return checked("preadv", offset, transfers.readv(descriptor(), offset, destinations, count));
+    }
+
+    @Override
+    public void write(long offset, MemorySegment source) throws IOException {
+        checked("pwrite", offset, transfers.write(descriptor(), offset, source));
+    }
+
+    @Override
+    public void punchHole(long offset, long length) throws IOException {
+        int open = descriptor();
+        long result = transfers.fallocate(open, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
+        if (result == -Errno.EOPNOTSUPP.number()
+                || (result == -Errno.EINVAL.number() && kind == FileKind.BLOCK_DEVICE)) {
+            result = transfers.fallocate(open, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, offset, length);
+        }
+        checked("fallocate", offset, result);
+    }
+
+    @Override
+    public void truncate(long sizeBytes) throws IOException {
+        if (kind == FileKind.BLOCK_DEVICE) {
+            if (sizeBytes > sizeBytes()) {
+                throw new StorageException(
+                        "truncate", name, sizeBytes, Errno.ENOSPC.number(), "a block device cannot grow");
+            }
+            return;
+        }
+        checked("ftruncate", sizeBytes, transfers.ftruncate(descriptor(), sizeBytes));
+    }
+
+    @Override
+    public void sync() throws IOException {
+        int open = descriptor();
+        if (!access.options().cacheMode().ignoresSync()) {
+            checked("fdatasync", -1, transfers.fdatasync(open));
+        }
+    }
+
+    @Override
+    public HostRange rangeAt(long offset) throws IOException {
+        long size = sizeBytes();
+        if (offset < 0 || offset >= size) {
+            throw new IndexOutOfBoundsException(
+                    name + ": offset " + offset + " is outside the storage of " + size + " bytes");
+        }
+        int open = descriptor();
+        long data = Libc.HOST.lseek(open, offset, SEEK_DATA);
+        if (data == -Errno.ENXIO.number()) {
+            return new HostRange(false, size - offset);
+        }
+        if (data == -Errno.EINVAL.number()) {
+            return new HostRange(true, size - offset);
+        }
+        checked("lseek", offset, data);
+        if (data > offset) {
+            return new HostRange(false, Math.min(data, size) - offset);
+        }
+        long hole = checked("lseek", offset, Libc.HOST.lseek(open, offset, SEEK_HOLE));
+        return new HostRange(true, Math.min(hole, size) - offset);
+    }
+
+    @Override
+    public int preferredAlignment() {
+        return 1;
+    }
+
+    @Override
+    public Storage reopen() throws IOException {
+        return new FileStorage(name, access, kind, access.reopen(descriptor()));
+    }
+
+    @Override
+    public void close() throws IOException {
+        int open;
+        synchronized (this) {
+            open = fd;
+            fd = CLOSED;
+        }
+        if (open != CLOSED) {
+            checked("close", -1, Libc.HOST.close(open));
+        }
+    }
+
+    @Override
+    public String toString() {
+        return name;
+    }
+
+    private int descriptor() throws IOException {
+        int open = fd;
+        if (open == CLOSED) {
+            throw new StorageException("use", name, -1, Errno.EBADF.number(), "the storage is closed");
+        }
+        return open;
+    }
+
+    private long checked(String operation, long offset, long result) throws IOException {
+        if (result < 0) {
+            throw StorageException.of(operation, name, offset, (int) -result);
+        }
+        return result;
+    }
+}
