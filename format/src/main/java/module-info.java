@@ -5,4 +5,5 @@ module dev.cowherd.format {
     requires aircompressor.v3;
 
     exports dev.cowherd.format;
+    exports dev.cowherd.format.codec;
 }
