@@ -1,0 +1,78 @@
+package dev.cowherd.metadata;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The budget of L2 slices in memory, shared by all layers of a chain. When it is exceeded, slices go by the clock: the hand passes
+ * those used since it last came by, and takes the first that was not. The slices that queues work with at that moment stay
+ * usable for them.
+ *
+ * <p>Thread-safe. Its lock is taken for a miss only, after the slice was read; under it, the monitor of an index page.
+ */
+public final class SliceCache {
+    private final long budgetBytes;
+
+    private @Nullable Slice hand;
+    private long bytes;
+    private int count;
+
+    /**
+     * Creates an empty cache.
+     *
+     * @param budgetBytes how much memory slices may take, in bytes; the slice loaded last is kept whatever the budget
+     */
+    public SliceCache(long budgetBytes) {
+        this.budgetBytes = budgetBytes;
+    }
+
+    /**
+     * What the slices take now.
+     *
+     * @return bytes of memory
+     */
+    public synchronized long bytes() {
+        return bytes;
+    }
+
+    /** Takes a loaded slice in and lets others go for it. */
+    synchronized void admit(Slice slice) {
+        // Just behind the hand: it comes to the new slice last.
+        if (hand == null) {
+            slice.next = slice;
+            slice.previous = slice;
+            hand = slice;
+        } else {
+            Slice before = at(hand.previous);
+            slice.next = hand;
+            slice.previous = before;
+            before.next = slice;
+            hand.previous = slice;
+        }
+        bytes += slice.costBytes();
+        // Slices in use all the time must not keep the hand turning for ever: after two rounds it takes what comes.
+        for (long patience = 2L * ++count; bytes > budgetBytes && count > 1; patience--) {
+            Slice candidate = hand;
+            hand = at(candidate.next);
+            if (candidate != slice && (!candidate.takeUsed() || patience <= 0)) {
+                drop(candidate);
+            }
+        }
+    }
+
+    private void drop(Slice slice) {
+        at(slice.previous).next = slice.next;
+        at(slice.next).previous = slice.previous;
+        slice.next = null;
+        slice.previous = null;
+        bytes -= slice.costBytes();
+        count--;
+        slice.owner.evict(slice);
+    }
+
+    private static Slice at(@Nullable Slice linked) {
+        if (linked == null) {
+            throw new IllegalStateException("a slice of the clock without a neighbour");
+        }
+        return linked;
+    }
+}
