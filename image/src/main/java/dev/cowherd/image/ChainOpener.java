@@ -1,0 +1,211 @@
+package dev.cowherd.image;
+
+import dev.cowherd.format.Header;
+import dev.cowherd.format.ImageFormatException;
+import dev.cowherd.format.Snapshot;
+import dev.cowherd.format.UnsupportedImageException;
+import dev.cowherd.metadata.ImageMap;
+import dev.cowherd.metadata.RawMap;
+import dev.cowherd.metadata.SliceCache;
+import dev.cowherd.storage.FileOptions;
+import dev.cowherd.storage.FileStorage;
+import dev.cowherd.storage.LockMode;
+import dev.cowherd.storage.Storage;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/** Opens an image and what it stands on, layer by layer from the top down: all of it or nothing. */
+final class ChainOpener {
+    private static final int SECTOR_BYTES = 512;
+
+    private final String topName;
+    private final DiskOptions options;
+    private final SliceCache cache;
+    private final List<Layer> layers = new ArrayList<>();
+    private final Set<Object> files = new HashSet<>();
+    private @Nullable FileGate gate;
+
+    private ChainOpener(String topName, DiskOptions options) {
+        this.topName = topName;
+        this.options = options;
+        this.cache = new SliceCache(options.sliceCacheBytes());
+    }
+
+    static List<Layer> open(Path path, DiskOptions options) throws IOException {
+        return open(options.storageFilter().apply(openFile(path, options)), options);
+    }
+
+    static List<Layer> open(Storage top, DiskOptions options) throws IOException {
+        ChainOpener opener = new ChainOpener(top.name(), options);
+        try {
+            opener.openLayers(top);
+            return opener.layers;
+        } catch (IOException | RuntimeException | Error e) {
+            opener.layers.forEach(layer -> Closing.quietly(e, layer.storage(), layer.dataStorage()));
+            throw e;
+        }
+    }
+
+    private void openLayers(Storage top) throws IOException {
+        Layer layer = openTop(top);
+        layers.add(layer);
+        Header header = layer.header();
+        while (header != null && header.backingFile() != null && !options.withoutBacking()) {
+            layer = openBacking(layer.fileName(), header, header.backingFile());
+            layers.add(layer);
+            header = layer.header();
+        }
+    }
+
+    private Layer openTop(Storage top) throws IOException {
+        try {
+            ImageFormat format = options.format();
+            if (format == null) {
+                format = HeaderFile.hasMagic(top) ? ImageFormat.QCOW2 : ImageFormat.RAW;
+                if (format == ImageFormat.RAW) {
+                    options.warnings()
+                            .accept(top.name()
+                                    + ": no QCOW2 magic, so it is opened as raw; say format raw to be sure of it");
+                }
+            }
+            return openLayer(top, top.name(), format);
+        } catch (IOException | RuntimeException | Error e) {
+            Closing.quietly(e, top, null);
+            throw e;
+        }
+    }
+
+    private Layer openBacking(String image, Header header, String name) throws IOException {
+        if (layers.size() >= options.maxChainDepth()) {
+            throw new ChainException(image, "the backing chain is longer than " + options.maxChainDepth() + " layers");
+        }
+        FileGate.Admitted file = gate().admit(image, "backing file", name);
+        ImageFormat format = backingFormat(image, header, name);
+        if (files.isEmpty()) {
+            files.add(identity(Path.of(topName)));
+        }
+        if (!files.add(identity(file.real()))) {
+            throw new ChainException(image, "its backing file '" + name + "' is already part of the chain: a loop");
+        }
+        Storage storage = openNamed(image, "backing file", file);
+        try {
+            return openLayer(storage, file.name(), format);
+        } catch (IOException | RuntimeException | Error e) {
+            Closing.quietly(e, storage, null);
+            throw e;
+        }
+    }
+
+    /** The header names the format; nothing is guessed from what a guest may have written there. */
+    private ImageFormat backingFormat(String image, Header header, String name) throws IOException {
+        String format = header.backingFormat();
+        if (format == null) {
+            if (options.unnamedBackingAsRaw()) {
+                return ImageFormat.RAW;
+            }
+            throw new ChainException(
+                    image,
+                    "it does not say which format its backing file '" + name + "' has, and guessing is not safe;"
+                            + " write it into the image (qemu-img rebase -u -b FILE -F FORMAT) or allow raw for it");
+        }
+        return switch (format) {
+            case "qcow2" -> ImageFormat.QCOW2;
+            case "raw", "file", "host_device" -> ImageFormat.RAW;
+            default ->
+                throw new UnsupportedImageException(
+                                "backing format", -1, "'" + format + "' is not supported (known: qcow2, raw)")
+                        .withPath(image);
+        };
+    }
+
+    private Layer openLayer(Storage storage, String name, ImageFormat format) throws IOException {
+        if (format == ImageFormat.RAW) {
+            long bytes = storage.sizeBytes();
+            // A disk is made of sectors: the last one of an odd file is filled up with zeros, as QEMU does.
+            long sectors = bytes / SECTOR_BYTES + (bytes % SECTOR_BYTES == 0 ? 0 : 1);
+            return new Layer(name, format, null, List.of(), storage, null, new RawMap(sectors * SECTOR_BYTES));
+        }
+        Storage data = null;
+        try {
+            Header header = HeaderFile.readHeader(storage);
+            header.requireSupported();
+            if (header.isCorrupt()) {
+                options.warnings().accept(name + ": the image is marked corrupt; what is read may be wrong");
+            }
+            List<Snapshot> snapshots = HeaderFile.readSnapshots(storage, header);
+            data = openData(name, header);
+            Snapshot snapshot = layers.isEmpty() ? wantedSnapshot(name, snapshots) : null;
+            ImageMap map = ImageMap.open(storage, data, header, snapshot, cache);
+            return new Layer(name, format, header, snapshots, storage, data, map);
+        } catch (IOException | RuntimeException | Error e) {
+            if (data != null) {
+                Closing.quietly(e, data, null);
+            }
+            if (e instanceof ImageFormatException fault) {
+                throw fault.withPath(name);
+            }
+            throw e;
+        }
+    }
+
+    private @Nullable Storage openData(String image, Header header) throws IOException {
+        if (!header.hasExternalDataFile()) {
+            return null;
+        }
+        String name = header.dataFile();
+        if (name == null) {
+            throw new ChainException(image, "its data is in another file, but it does not say which");
+        }
+        return openNamed(image, "data file", gate().admit(image, "data file", name));
+    }
+
+    private @Nullable Snapshot wantedSnapshot(String image, List<Snapshot> snapshots) throws IOException {
+        String wanted = options.snapshot();
+        if (wanted == null) {
+            return null;
+        }
+        for (Snapshot snapshot : snapshots) {
+            if (snapshot.id().equals(wanted)) {
+                return snapshot;
+            }
+        }
+        for (Snapshot snapshot : snapshots) {
+            if (snapshot.name().equals(wanted)) {
+                return snapshot;
+            }
+        }
+        throw new ChainException(image, "it has no snapshot with the id or name '" + wanted + "'");
+    }
+
+    private Storage openNamed(String image, String role, FileGate.Admitted file) throws IOException {
+        try {
+            return options.storageFilter().apply(openFile(Path.of(file.name()), options));
+        } catch (IOException e) {
+            throw new ChainException(image, "its " + role + " cannot be opened: " + e.getMessage(), e);
+        }
+    }
+
+    private static Storage openFile(Path path, DiskOptions options) throws IOException {
+        LockMode lock = options.forceShare() ? LockMode.NONE : LockMode.READ;
+        return FileStorage.open(path, new FileOptions(false, false, options.cacheMode(), lock));
+    }
+
+    private FileGate gate() throws IOException {
+        if (gate == null) {
+            gate = FileGate.of(Path.of(topName), options.backingFolders());
+        }
+        return gate;
+    }
+
+    private static Object identity(Path path) throws IOException {
+        Object key = Files.readAttributes(path, BasicFileAttributes.class).fileKey();
+        return key == null ? path.toRealPath() : key;
+    }
+}

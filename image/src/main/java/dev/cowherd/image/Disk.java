@@ -1,0 +1,219 @@
+package dev.cowherd.image;
+
+import dev.cowherd.metadata.LayerHandles;
+import dev.cowherd.metadata.LayerMap;
+import dev.cowherd.storage.Storage;
+import java.io.IOException;
+import java.nio.channels.SeekableByteChannel;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * A virtual disk, opened read-only: an image with its whole backing chain.
+ *
+ * <p>The disk itself is shared: any number of threads may call its methods at once. Guest bytes are read through queues, one a
+ * thread: {@link #openQueue()}. Queues share what is known of where the bytes are, and nothing else: no lock is held while one
+ * of them reads the host or decompresses.
+ *
+ * {@snippet :
+ * try (Disk disk = Disk.open(Path.of("disk.qcow2"), DiskOptions.defaults());
+ *         DiskQueue queue = disk.openQueue()) {
+ *     ByteBuffer sector = ByteBuffer.allocate(512);
+ *     queue.read(0, sector);
+ * }
+ * }
+ */
+public final class Disk implements AutoCloseable {
+    private final List<Layer> layers;
+    private final List<LayerMap> maps;
+    private final long sizeBytes;
+    private final Decoder.Factory decoders;
+
+    private final Object lock = new Object();
+    private final Set<DiskQueue> queues = new HashSet<>();
+    private int opening;
+    private boolean closed;
+
+    private Disk(List<Layer> layers) {
+        this(layers, Decoder.Factory.CODECS);
+    }
+
+    Disk(List<Layer> layers, Decoder.Factory decoders) {
+        this.decoders = decoders;
+        this.layers = List.copyOf(layers);
+        this.maps = layers.stream().map(Layer::map).toList();
+        this.sizeBytes = layers.get(0).sizeBytes();
+    }
+
+    /**
+     * Opens an image and, unless the options say otherwise, its backing chain.
+     *
+     * @param path the top image
+     * @param options how
+     * @return the disk; the caller closes it
+     * @throws dev.cowherd.format.CorruptImageException if an image breaks the format's rules
+     * @throws dev.cowherd.format.UnsupportedImageException if an image asks for what this engine does not do
+     * @throws ChainException if a backing or data file is missing, not allowed, or makes the chain too deep or a loop
+     * @throws dev.cowherd.storage.StorageException if the host refuses; another program's image lock is one reason
+     * @throws IOException if reading fails otherwise
+     */
+    public static Disk open(Path path, DiskOptions options) throws IOException {
+        return new Disk(ChainOpener.open(path, options));
+    }
+
+    /**
+     * Opens a disk whose top image is open already. Backing and data files are looked for by the storage's name as if it were
+     * the image's path.
+     *
+     * @param top the top image, without the options' filter; the disk owns it from now on, also if opening fails
+     * @param options how
+     * @return the disk; the caller closes it
+     * @throws IOException as for {@link #open(Path, DiskOptions)}
+     */
+    public static Disk open(Storage top, DiskOptions options) throws IOException {
+        return new Disk(ChainOpener.open(top, options));
+    }
+
+    /**
+     * The size of the disk as the guest sees it.
+     *
+     * @return guest bytes
+     */
+    public long sizeBytes() {
+        return sizeBytes;
+    }
+
+    /**
+     * The backing chain.
+     *
+     * @return the layers, the top one first
+     */
+    public List<Layer> layers() {
+        return layers;
+    }
+
+    /**
+     * Opens a queue: one thread's way to the guest's bytes, with its own handles on every file of the chain.
+     *
+     * @return the queue; the caller closes it, or closing the disk does
+     * @throws IOException if the host refuses another handle; nothing stays open then
+     * @throws IllegalStateException if the disk is closed
+     */
+    public DiskQueue openQueue() throws IOException {
+        synchronized (lock) {
+            refuseIfClosed();
+            opening++;
+        }
+        DiskQueue queue = null;
+        try {
+            queue = DiskQueue.open(this);
+            return queue;
+        } finally {
+            synchronized (lock) {
+                opening--;
+                if (queue != null) {
+                    queues.add(queue);
+                }
+                lock.notifyAll();
+            }
+        }
+    }
+
+    /**
+     * Opens a read-only view with a position. It has a queue of its own inside, and its methods may be called by any thread;
+     * they run one after the other.
+     *
+     * @return the channel; the caller closes it, or closing the disk does
+     * @throws IOException as for {@link #openQueue()}
+     * @throws IllegalStateException if the disk is closed
+     */
+    public SeekableByteChannel openChannel() throws IOException {
+        return new DiskChannel(this, openQueue());
+    }
+
+    /**
+     * Closes the disk with all its queues and files. Requests in flight end first; new ones fail. Does nothing the second time.
+     *
+     * @throws IOException if the host reports an error on close; everything is closed all the same
+     */
+    @Override
+    public void close() throws IOException {
+        List<DiskQueue> open;
+        synchronized (lock) {
+            if (closed) {
+                return;
+            }
+            closed = true;
+            awaitOpening();
+            open = List.copyOf(queues);
+        }
+        Closing closing = new Closing();
+        open.forEach(queue -> closing.run(queue::close));
+        layers.forEach(layer -> closing.run(layer::close));
+        closing.finish();
+    }
+
+    /** A queue that is being opened copies handles of the layers: they must not be closed under it. */
+    private void awaitOpening() {
+        boolean interrupted = false;
+        while (opening > 0) {
+            try {
+                lock.wait();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Called by a queue that was closed. */
+    void forget(DiskQueue queue) {
+        synchronized (lock) {
+            queues.remove(queue);
+        }
+    }
+
+    List<LayerMap> maps() {
+        return maps;
+    }
+
+    Decoder.Factory decoders() {
+        return decoders;
+    }
+
+    /** Handles on every layer for one queue; all or none. */
+    List<LayerHandles> reopenLayers() throws IOException {
+        List<LayerHandles> handles = new ArrayList<>();
+        try {
+            for (Layer layer : layers) {
+                handles.add(reopen(layer));
+            }
+            return handles;
+        } catch (IOException | RuntimeException | Error e) {
+            handles.forEach(opened -> Closing.quietly(e, opened.file(), opened.data()));
+            throw e;
+        }
+    }
+
+    private static LayerHandles reopen(Layer layer) throws IOException {
+        Storage file = layer.storage().reopen();
+        try {
+            Storage data = layer.dataStorage();
+            return new LayerHandles(file, data == null ? null : data.reopen());
+        } catch (IOException | RuntimeException | Error e) {
+            Closing.quietly(e, file, null);
+            throw e;
+        }
+    }
+
+    private void refuseIfClosed() {
+        if (closed) {
+            throw new IllegalStateException(layers.get(0).fileName() + ": the disk is closed");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+package dev.cowherd.image;
+
+import dev.cowherd.format.Header;
+import dev.cowherd.format.Snapshot;
+import dev.cowherd.metadata.LayerMap;
+import dev.cowherd.storage.Storage;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One image of a disk's backing chain. Immutable and thread-safe; its storages are good until the disk is closed.
+ */
+public final class Layer {
+    private final String fileName;
+    private final ImageFormat format;
+    private final @Nullable Header header;
+    private final List<Snapshot> snapshots;
+    private final Storage storage;
+    private final @Nullable Storage dataStorage;
+    private final LayerMap map;
+
+    Layer(
+            String fileName,
+            ImageFormat format,
+            @Nullable Header header,
+            List<Snapshot> snapshots,
+            Storage storage,
+            @Nullable Storage dataStorage,
+            LayerMap map) {
+        this.fileName = fileName;
+        this.format = format;
+        this.header = header;
+        this.snapshots = List.copyOf(snapshots);
+        this.storage = storage;
+        this.dataStorage = dataStorage;
+        this.map = map;
+    }
+
+    /**
+     * The file, for messages and JSON.
+     *
+     * @return the top layer's name as the caller gave it; a backing file's as its overlay's folder and its own name make it
+     */
+    public String fileName() {
+        return fileName;
+    }
+
+    /**
+     * The format the file was opened as.
+     *
+     * @return the format
+     */
+    public ImageFormat format() {
+        return format;
+    }
+
+    /**
+     * The header.
+     *
+     * @return the decoded header, or null if the layer is raw
+     */
+    public @Nullable Header header() {
+        return header;
+    }
+
+    /**
+     * The size of the disk this layer holds. For the top layer opened by a snapshot: the snapshot's.
+     *
+     * @return guest bytes
+     */
+    public long sizeBytes() {
+        return map.sizeBytes();
+    }
+
+    /**
+     * The internal snapshots.
+     *
+     * @return in the order of the image's table; empty if it has none or is raw
+     */
+    public List<Snapshot> snapshots() {
+        return snapshots;
+    }
+
+    /**
+     * The image file, read-only; for tools that look into it. Not to be closed.
+     *
+     * @return the disk's own handle
+     */
+    public Storage storage() {
+        return storage;
+    }
+
+    /**
+     * The external data file, read-only. Not to be closed.
+     *
+     * @return the disk's own handle, or null if the image has no external data file
+     */
+    public @Nullable Storage dataStorage() {
+        return dataStorage;
+    }
+
+    LayerMap map() {
+        return map;
+    }
+
+    void close() throws java.io.IOException {
+        try (storage) {
+            if (dataStorage != null) {
+                dataStorage.close();
+            }
+        }
+    }
+}
