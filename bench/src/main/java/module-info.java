@@ -2,7 +2,4 @@
 module dev.cowherd.bench {
     requires static transitive org.jspecify;
     requires dev.cowherd.image;
-    requires dev.cowherd.cli;
-
-    exports dev.cowherd.bench;
 }

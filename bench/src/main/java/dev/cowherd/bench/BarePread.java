@@ -1,0 +1,64 @@
+package dev.cowherd.bench;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+import java.nio.file.Path;
+
+/** The floor to measure against: a descriptor and the pread system call, nothing between. Shares no code with the engine. */
+final class BarePread {
+    private static final Linker LINKER = Linker.nativeLinker();
+    private static final MethodHandle OPEN = handle(
+            "open", FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_INT));
+    private static final MethodHandle CLOSE =
+            handle("close", FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT));
+    private static final MethodHandle PREAD = handle(
+            "pread",
+            FunctionDescriptor.of(
+                    ValueLayout.JAVA_LONG,
+                    ValueLayout.JAVA_INT,
+                    ValueLayout.ADDRESS,
+                    ValueLayout.JAVA_LONG,
+                    ValueLayout.JAVA_LONG));
+
+    private final int descriptor;
+
+    BarePread(Path file) throws IOException {
+        try (Arena arena = Arena.ofConfined()) {
+            descriptor = (int) OPEN.invokeExact(arena.allocateFrom(file.toString()), 0);
+        } catch (Throwable e) {
+            throw new IOException("open " + file, e);
+        }
+        if (descriptor < 0) {
+            throw new IOException("cannot open " + file);
+        }
+    }
+
+    void read(long offset, MemorySegment destination) throws IOException {
+        long read;
+        try {
+            read = (long) PREAD.invokeExact(descriptor, destination, destination.byteSize(), offset);
+        } catch (Throwable e) {
+            throw new IOException("pread", e);
+        }
+        if (read != destination.byteSize()) {
+            throw new IOException("pread at " + offset + " gave " + read);
+        }
+    }
+
+    void close() throws IOException {
+        try {
+            int unused = (int) CLOSE.invokeExact(descriptor);
+        } catch (Throwable e) {
+            throw new IOException("close", e);
+        }
+    }
+
+    private static MethodHandle handle(String name, FunctionDescriptor signature) {
+        return LINKER.downcallHandle(LINKER.defaultLookup().find(name).orElseThrow(), signature);
+    }
+}

@@ -1,0 +1,142 @@
+package dev.cowherd.bench;
+
+import java.io.BufferedOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.SplittableRandom;
+
+/** The images that benchmarks read, made once by the real qemu-img in a folder and kept there for the next run. */
+final class Fixtures {
+    private static final int MIB = 1 << 20;
+
+    private final Path folder;
+    private final long plainBytes;
+    private final long compressibleBytes;
+
+    Fixtures(Path folder, boolean quick) throws IOException {
+        this.folder = Files.createDirectories(folder);
+        this.plainBytes = (quick ? 256L : 1024L) * MIB;
+        this.compressibleBytes = (quick ? 128L : 512L) * MIB;
+    }
+
+    Path folder() {
+        return folder;
+    }
+
+    /** A raw file, every byte allocated. */
+    Path raw() throws IOException {
+        return made("plain-" + plainBytes + ".raw", path -> fill(path, plainBytes, 1.0));
+    }
+
+    /** The same bytes in QCOW2, 64 KiB clusters, every cluster allocated. */
+    Path plain() throws IOException {
+        Path raw = raw();
+        return made("plain-" + plainBytes + ".qcow2", path -> qemuImg("convert", "-O", "qcow2", raw, path));
+    }
+
+    /** A disk of text-like data, compressed cluster by cluster. */
+    Path compressed(String type) throws IOException {
+        Path raw = compressible();
+        return made(
+                type + "-" + compressibleBytes + ".qcow2",
+                path -> qemuImg("convert", "-c", "-O", "qcow2", "-o", "compression_type=" + type, raw, path));
+    }
+
+    /** An overlay over QCOW2 over raw: a third of the clusters in each layer, spread. */
+    Path chain() throws IOException {
+        Path raw = raw();
+        Path middle = made("middle-" + plainBytes + ".qcow2", path -> {
+            qemuImg("create", "-q", "-f", "qcow2", "-b", raw, "-F", "raw", path);
+            writeThird(path, 0);
+        });
+        return made("top-" + plainBytes + ".qcow2", path -> {
+            qemuImg("create", "-q", "-f", "qcow2", "-b", middle, "-F", "qcow2", path);
+            writeThird(path, 1);
+        });
+    }
+
+    /** A large disk with all metadata preallocated and no data. */
+    Path preallocated(String size) throws IOException {
+        return made(
+                "metadata-" + size + ".qcow2",
+                path -> qemuImg("create", "-q", "-f", "qcow2", "-o", "preallocation=metadata", path, size));
+    }
+
+    /** A QCOW2 image of the given size with every cluster allocated and filled. */
+    Path allocated(long bytes) throws IOException {
+        Path raw = made("allocated-" + bytes + ".raw", path -> fill(path, bytes, 1.0));
+        return made("allocated-" + bytes + ".qcow2", path -> {
+            qemuImg("convert", "-O", "qcow2", raw, path);
+            Files.deleteIfExists(raw);
+        });
+    }
+
+    private Path compressible() throws IOException {
+        return made("text-" + compressibleBytes + ".raw", path -> fill(path, compressibleBytes, 0.45));
+    }
+
+    private void writeThird(Path image, int phase) throws IOException {
+        StringBuilder script = new StringBuilder();
+        for (long at = phase * 65536L; at < plainBytes; at += 3 * 65536L) {
+            script.append("write -P ").append(1 + phase).append(' ').append(at).append(" 64k\n");
+        }
+        Processes.feed(script.toString(), Processes.qemu10("qemu-io").toString(), "-f", "qcow2", image.toString());
+    }
+
+    /** Writes bytes of which a share is fresh and the rest repeats what lies shortly before, so that it compresses. */
+    private static void fill(Path path, long bytes, double fresh) throws IOException {
+        SplittableRandom random = new SplittableRandom(42);
+        byte[] chunk = new byte[MIB];
+        try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(path), MIB)) {
+            for (long written = 0; written < bytes; written += MIB) {
+                random.nextBytes(chunk);
+                if (fresh < 1.0) {
+                    repeat(chunk, fresh, random);
+                }
+                out.write(chunk);
+            }
+        }
+    }
+
+    private static void repeat(byte[] chunk, double fresh, SplittableRandom random) {
+        int at = 64;
+        while (at < chunk.length) {
+            int run = Math.min(4 + random.nextInt(24), chunk.length - at);
+            if (random.nextDouble() >= fresh) {
+                System.arraycopy(chunk, at - Math.min(at, 32 + random.nextInt(2000)), chunk, at, Math.min(run, 32));
+            } else {
+                for (int i = at; i < at + run; i++) {
+                    chunk[i] = (byte) ('a' + (chunk[i] & 15));
+                }
+            }
+            at += run;
+        }
+    }
+
+    private static void qemuImg(Object... arguments) throws IOException {
+        String[] command = new String[arguments.length + 1];
+        command[0] = Processes.qemu10("qemu-img").toString();
+        for (int i = 0; i < arguments.length; i++) {
+            command[i + 1] = arguments[i].toString();
+        }
+        Processes.run(command);
+    }
+
+    private Path made(String name, Maker maker) throws IOException {
+        Path path = folder.resolve(name);
+        if (!Files.exists(path)) {
+            Path unfinished = folder.resolve("unfinished-" + name);
+            Files.deleteIfExists(unfinished);
+            System.err.println("making " + name);
+            maker.make(unfinished);
+            Files.move(unfinished, path);
+        }
+        return path;
+    }
+
+    private interface Maker {
+        void make(Path path) throws IOException;
+    }
+}

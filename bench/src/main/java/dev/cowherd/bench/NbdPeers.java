@@ -1,0 +1,83 @@
+package dev.cowherd.bench;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+
+/** An NBD server in a process of its own, ours or QEMU's, on a Unix socket. */
+final class NbdPeers implements AutoCloseable {
+    private final Process process;
+    private final Path socket;
+
+    private NbdPeers(Process process, Path socket) {
+        this.process = process;
+        this.socket = socket;
+    }
+
+    String uri() {
+        return "nbd+unix:///?socket=" + socket;
+    }
+
+    static NbdPeers ours(Path image, Path folder, String javaOptions) throws IOException {
+        Path socket = fresh(folder, "ours");
+        ProcessBuilder builder =
+                new ProcessBuilder(Processes.cowherd(), "serve", "nbd", "--socket", socket.toString(), image.toString());
+        builder.environment().putAll(javaOptions.isEmpty() ? Map.of() : Map.of("JDK_JAVA_OPTIONS", javaOptions));
+        Process process = builder.redirectErrorStream(true).start();
+        // It prints its address once it listens.
+        BufferedReader out = new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
+        StringBuilder printed = new StringBuilder();
+        for (String line = out.readLine(); line != null; line = out.readLine()) {
+            printed.append(line).append('\n');
+            if (line.contains("nbd+unix:")) {
+                Thread.ofVirtual().start(() -> out.lines().forEach(rest -> {}));
+                return new NbdPeers(process, socket);
+            }
+        }
+        throw new IOException("our server did not start: " + printed);
+    }
+
+    static NbdPeers qemu(Path image, Path folder) throws IOException {
+        Path socket = fresh(folder, "qemu");
+        Process process = new ProcessBuilder(List.of(
+                        Processes.qemu10("qemu-nbd").toString(),
+                        "-r",
+                        "-t",
+                        "-e",
+                        "8",
+                        "-f",
+                        "qcow2",
+                        "--cache=writeback",
+                        "--aio=io_uring",
+                        "-k",
+                        socket.toString(),
+                        image.toString()))
+                .inheritIO()
+                .start();
+        while (!Files.exists(socket)) {
+            if (!process.isAlive()) {
+                throw new IOException("qemu-nbd did not start");
+            }
+            Thread.onSpinWait();
+        }
+        return new NbdPeers(process, socket);
+    }
+
+    private static Path fresh(Path folder, String name) throws IOException {
+        Path socket = folder.resolve(name + ".sock");
+        Files.deleteIfExists(socket);
+        return socket;
+    }
+
+    @Override
+    public void close() throws IOException {
+        process.destroy();
+        Processes.await(process);
+        Files.deleteIfExists(socket);
+    }
+}
