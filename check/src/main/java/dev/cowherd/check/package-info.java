@@ -1,4 +1,23 @@
-/** Checks images by itself, on format and storage only: a second opinion that shares no mapping code. */
+/**
+ * Checks images by itself, on format and storage only: a second opinion that shares no mapping code.
+ *
+ * <p>{@link dev.cowherd.check.ImageCheck} counts every reference that the image's own structures make to each cluster of its
+ * file, compares the counts with the refcounts in the file, and judges every entry it passes. It reports the numbers that
+ * {@code qemu-img check} reports, and the same lines.
+ *
+ * <p>How it works, in three stages:
+ *
+ * <ol>
+ *   <li>One thread walks the small structures: header, L1 tables, snapshot table, refcount table, bitmaps. Equal L2 tables of
+ *       several L1 tables are found once, with the number of references to them.
+ *   <li>All cores scan the L2 tables. The scan knows only entries with nothing to say about them; at the first other entry it
+ *       leaves the rest of that table to one thread, which says it in words, in the order of the tables.
+ *   <li>All cores compare counts with refcount blocks; again, one thread puts the differences into words.
+ * </ol>
+ *
+ * <p>Invariants: nothing is written; memory is sized by what the file holds, never by what it claims; counts are final before
+ * the third stage begins. The package must not know how the engine maps guest offsets.
+ */
 @NullMarked
 package dev.cowherd.check;
 

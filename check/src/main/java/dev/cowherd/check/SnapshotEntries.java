@@ -1,0 +1,116 @@
+package dev.cowherd.check;
+
+import dev.cowherd.format.CorruptImageException;
+import dev.cowherd.format.Header;
+import dev.cowherd.format.L1Entry;
+import dev.cowherd.format.Limits;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Reads the snapshot table as far as a check needs it: where each snapshot's L1 table lies, and where the table ends. */
+final class SnapshotEntries {
+    private static final String STRUCTURE = "snapshot table";
+    /** The part of an entry that every entry has. */
+    private static final int FIXED_BYTES = 40;
+    /** Extra data that every entry of a version 3 image has: the size of the VM state and of the disk. */
+    private static final int V3_EXTRA_BYTES = 16;
+
+    private final Header header;
+    private final HostTables host;
+    private final Findings findings;
+    private final List<Entry> entries = new ArrayList<>();
+    private long bytes;
+
+    /** One snapshot: where its entry and its L1 table lie. */
+    record Entry(long position, long l1Offset, int l1Entries) {}
+
+    SnapshotEntries(Header header, HostTables host, Findings findings) {
+        this.header = header;
+        this.host = host;
+        this.findings = findings;
+    }
+
+    /** Reads the table; what lies past the file's end reads as zeros. */
+    void read() throws IOException {
+        long count = Integer.toUnsignedLong(header.snapshotCount());
+        long start = header.snapshotsOffset();
+        if (count > Limits.MAX_SNAPSHOTS) {
+            throw new CorruptImageException(STRUCTURE, start, count + " snapshots; at most " + Limits.MAX_SNAPSHOTS);
+        }
+        if (start < 0
+                || header.geometry().offsetInCluster(start) != 0
+                || start > Long.MAX_VALUE - Limits.MAX_SNAPSHOT_TABLE_BYTES) {
+            throw new CorruptImageException(STRUCTURE, start, "starts at no cluster boundary, or past every file");
+        }
+        byte[] fixed = new byte[FIXED_BYTES];
+        long at = 0;
+        for (int i = 0; i < count; i++) {
+            at = (at + 7) & -8;
+            host.bytes(start + at, FIXED_BYTES, fixed);
+            ByteBuffer entry = ByteBuffer.wrap(fixed);
+            long extra = Integer.toUnsignedLong(entry.getInt(36));
+            if (extra > Limits.MAX_SNAPSHOT_EXTRA_BYTES) {
+                throw new CorruptImageException(
+                        STRUCTURE,
+                        start + at,
+                        "entry " + i + " has " + extra + " bytes of extra data; at most "
+                                + Limits.MAX_SNAPSHOT_EXTRA_BYTES);
+            }
+            if (header.version() >= 3 && extra < V3_EXTRA_BYTES) {
+                findings.corruption("ERROR snapshot table entry " + i + " is incomplete");
+            }
+            entries.add(new Entry(start + at, entry.getLong(0), entry.getInt(8)));
+            at += FIXED_BYTES
+                    + extra
+                    + Short.toUnsignedInt(entry.getShort(12))
+                    + Short.toUnsignedInt(entry.getShort(14));
+            if (at > Limits.MAX_SNAPSHOT_TABLE_BYTES) {
+                throw new CorruptImageException(
+                        STRUCTURE, start, "larger than " + Limits.MAX_SNAPSHOT_TABLE_BYTES + " bytes with entry " + i);
+            }
+        }
+        bytes = at;
+    }
+
+    int size() {
+        return entries.size();
+    }
+
+    /** How long the table is, in bytes. */
+    long bytes() {
+        return bytes;
+    }
+
+    /** The L1 tables that can be walked; each other is a corruption. */
+    List<ByteRange> walkableL1Tables() throws IOException {
+        List<ByteRange> walkable = new ArrayList<>();
+        for (Entry entry : entries) {
+            if (header.geometry().offsetInCluster(entry.l1Offset()) != 0) {
+                findings.corruption("ERROR snapshot " + label(entry) + " l1_offset=0x" + Findings.hex(entry.l1Offset())
+                        + ": L1 table is not cluster aligned; snapshot table entry corrupted");
+            } else if (Integer.toUnsignedLong(entry.l1Entries()) > Limits.MAX_L1_BYTES / L1Entry.BYTES) {
+                findings.corruption("ERROR snapshot " + label(entry) + " l1_size=0x"
+                        + Integer.toHexString(entry.l1Entries())
+                        + ": L1 table is too large; snapshot table entry corrupted");
+            } else {
+                walkable.add(new ByteRange(entry.l1Offset(), (long) entry.l1Entries() * L1Entry.BYTES));
+            }
+        }
+        return walkable;
+    }
+
+    /** A snapshot's id and name, read again from its entry: they are only wanted for messages. */
+    private String label(Entry entry) throws IOException {
+        byte[] fixed = new byte[FIXED_BYTES];
+        host.bytes(entry.position(), FIXED_BYTES, fixed);
+        ByteBuffer numbers = ByteBuffer.wrap(fixed);
+        int idBytes = Short.toUnsignedInt(numbers.getShort(12));
+        byte[] texts = new byte[idBytes + Short.toUnsignedInt(numbers.getShort(14))];
+        host.bytes(entry.position() + FIXED_BYTES + numbers.getInt(36), texts.length, texts);
+        String id = new String(texts, 0, idBytes, StandardCharsets.UTF_8);
+        return id + " (" + new String(texts, idBytes, texts.length - idBytes, StandardCharsets.UTF_8) + ")";
+    }
+}
