@@ -3,5 +3,4 @@ module dev.cowherd.storage {
     requires static transitive org.jspecify;
 
     exports dev.cowherd.storage;
-    exports dev.cowherd.storage.filter;
 }

@@ -68,6 +68,23 @@ final class Flags {
         return operands;
     }
 
+    /**
+     * The only operand, once {@link #next()} has answered null.
+     *
+     * @param otherwise the message if there is none or more than one
+     */
+    String oneOperand(String otherwise) throws CommandException {
+        if (operands.size() != 1) {
+            throw new CommandException(otherwise);
+        }
+        return operands.get(0);
+    }
+
+    /** The refusal of a flag that qemu-img has and this program does not. */
+    CommandException notSupported(String flag) {
+        return new CommandException("option '" + flag + "' is not supported");
+    }
+
     private String nextOfCluster() throws CommandException {
         String letter = cluster.substring(0, 1);
         String rest = cluster.substring(1);

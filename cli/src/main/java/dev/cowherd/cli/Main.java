@@ -1,12 +1,9 @@
 package dev.cowherd.cli;
 
-import dev.cowherd.format.ImageFormatException;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
-import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.FileSystemException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -72,7 +69,7 @@ public final class Main {
         } catch (Throwable e) { // The end of the line: whatever it is, a person reads one line of it.
             out.flush();
             show(e, debug, err);
-            return fail(err, lineOf(e));
+            return fail(err, Failures.lineOf(e));
         }
     }
 
@@ -100,7 +97,7 @@ public final class Main {
     /** One command a line; a command that is not there yet refuses by name. */
     private static @Nullable Command commandNamed(String name) throws CommandException {
         return switch (name) {
-            case "info" -> notYet(name);
+            case "info" -> new InfoCommand();
             case "map" -> notYet(name);
             case "measure" -> notYet(name);
             case "check" -> notYet(name);
@@ -116,19 +113,6 @@ public final class Main {
 
     private static Command notYet(String name) throws CommandException {
         throw new CommandException("the command '" + name + "' is not implemented yet");
-    }
-
-    /** What a person needs to know of a failure, in one line. */
-    private static String lineOf(Throwable e) {
-        String message = e.getMessage();
-        String line = switch (e) {
-            case ImageFormatException format -> String.valueOf(message);
-            case FileSystemException file -> file.getFile() + ": " + HostErrors.reasonOf(file);
-            case IOException io -> message == null ? "input/output error" : message;
-            case OutOfMemoryError memory -> "out of memory";
-            default -> "internal error: " + e + " (--debug shows where)";
-        };
-        return line.replace('\n', ' ').replace('\r', ' ');
     }
 
     private static int fail(PrintStream err, @Nullable String line) {
