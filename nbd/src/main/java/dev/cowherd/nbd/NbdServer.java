@@ -1,5 +1,6 @@
 package dev.cowherd.nbd;
 
+import dev.cowherd.image.Disk;
 import java.io.IOException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.SocketChannel;
@@ -37,6 +38,7 @@ public final class NbdServer implements AutoCloseable {
 
     private final CountDownLatch closing = new CountDownLatch(1);
     private final CountDownLatch closed = new CountDownLatch(1);
+    private volatile boolean stopping;
 
     private NbdServer(Export export, NbdOptions options, Listener listener) throws IOException {
         this.export = export;
@@ -46,6 +48,18 @@ public final class NbdServer implements AutoCloseable {
         this.clock = Executors.newSingleThreadScheduledExecutor(
                 Thread.ofPlatform().daemon().name("nbd-clock").factory());
         this.acceptor = Thread.ofPlatform().name("nbd-accept").unstarted(this::acceptAll);
+    }
+
+    /**
+     * Starts to serve a disk. The caller keeps the disk open until the server is closed.
+     *
+     * @param disk what to serve
+     * @param options how
+     * @return the running server, which accepts connections from now on
+     * @throws IOException if the address cannot be listened on
+     */
+    public static NbdServer start(Disk disk, NbdOptions options) throws IOException {
+        return start(new DiskExport(disk), options);
     }
 
     static NbdServer start(Export export, NbdOptions options) throws IOException {
@@ -78,6 +92,11 @@ public final class NbdServer implements AutoCloseable {
         synchronized (connections) {
             return count(false);
         }
+    }
+
+    /** Whether every connection has been told to take no further request. */
+    boolean isStopping() {
+        return stopping;
     }
 
     /**
@@ -136,6 +155,7 @@ public final class NbdServer implements AutoCloseable {
             for (Connection connection : open) {
                 quietly(connection::stop);
             }
+            stopping = true;
             long deadline = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(CLOSE_MILLIS);
             for (Connection connection : open) {
                 long millis = TimeUnit.NANOSECONDS.toMillis(deadline - System.nanoTime());

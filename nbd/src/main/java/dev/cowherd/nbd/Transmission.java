@@ -15,7 +15,7 @@ import java.util.function.Consumer;
  */
 final class Transmission {
     /** Replies leave when they have grown to this. */
-    static final int BATCH_BYTES = Integer.getInteger("nbd.batch", 48 << 10);
+    static final int BATCH_BYTES = 32 << 10;
 
     private final Inbound in;
     private final Outbound out;
