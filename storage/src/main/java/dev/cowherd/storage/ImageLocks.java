@@ -72,31 +72,28 @@ final class ImageLocks {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment flock = arena.allocate(FLOCK_BYTES, Long.BYTES);
             for (Permission permission : used) {
-                hold(flock, USED_BASE + permission.number, "Failed to get \"" + permission.words + "\" lock");
+                hold(flock, USED_BASE + permission.number);
             }
             for (Permission permission : unshared) {
-                hold(
-                        flock,
-                        UNSHARED_BASE + permission.number,
-                        "Failed to get shared \"" + permission.words + "\" lock");
+                hold(flock, UNSHARED_BASE + permission.number);
             }
             for (Permission permission : used) {
                 if (isHeldByOthers(flock, UNSHARED_BASE + permission.number)) {
-                    throw refused("Failed to get shared \"" + permission.words + "\" lock", Errno.EAGAIN.number());
+                    throw refused("Failed to get \"" + permission.words + "\" lock");
                 }
             }
             for (Permission permission : unshared) {
                 if (isHeldByOthers(flock, USED_BASE + permission.number)) {
-                    throw refused("Failed to get \"" + permission.words + "\" lock", Errno.EAGAIN.number());
+                    throw refused("Failed to get shared \"" + permission.words + "\" lock");
                 }
             }
         }
     }
 
-    private void hold(MemorySegment flock, long place, String refusal) throws IOException {
+    private void hold(MemorySegment flock, long place) throws IOException {
         long result = Libc.HOST.fcntl(fd, F_OFD_SETLK, describe(flock, F_RDLCK, place));
         if (result == -Errno.EAGAIN.number() || result == -Errno.EACCES.number()) {
-            throw refused(refusal, (int) -result);
+            throw refused("Failed to lock byte " + place);
         }
         if (result < 0) {
             throw StorageException.of("lock", name, place, (int) -result);
@@ -120,8 +117,12 @@ final class ImageLocks {
         return flock;
     }
 
-    private StorageException refused(String refusal, int errno) {
+    private StorageException refused(String refusal) {
         return new StorageException(
-                "lock", name, -1, errno, refusal + "; is another process using the image? Use -U to open it anyway");
+                "lock",
+                name,
+                -1,
+                Errno.EAGAIN.number(),
+                refusal + "; is another process using the image? Use -U to open it anyway");
     }
 }
