@@ -21,6 +21,17 @@ final class Descriptors {
 
     private Descriptors() {}
 
+    /** O_DIRECT, the one flag here whose bit differs between architectures. */
+    private static int directFlag() {
+        String architecture = System.getProperty("os.arch");
+        return switch (architecture) {
+            case "amd64", "x86_64", "riscv64", "s390x", "loongarch64" -> 0x4000;
+            case "aarch64" -> 0x10000;
+            case "ppc64le" -> 0x20000;
+            default -> throw new UnsupportedOperationException("O_DIRECT is not known on " + architecture);
+        };
+    }
+
     /**
      * A descriptor and what it leads to.
      *
@@ -46,7 +57,17 @@ final class Descriptors {
                 requireBytes(stat.kind());
             }
             int flags = flags() | O_NONBLOCK | (options.create() ? O_CREAT : 0);
-            int fd = (int) checked("open", TRANSFERS.open(name, flags, NEW_FILE_MODE));
+            long result = TRANSFERS.open(name, flags, NEW_FILE_MODE);
+            if (result == -Errno.EINVAL.number() && options.cacheMode().direct()) {
+                throw new StorageException(
+                        "open",
+                        name,
+                        -1,
+                        Errno.EINVAL.number(),
+                        "the file system does not support O_DIRECT, which cache mode " + options.cacheMode()
+                                + " needs; use cache mode writeback");
+            }
+            int fd = (int) checked("open", result);
             try {
                 checked("statx", Libc.HOST.stat(fd, stat));
                 requireBytes(stat.kind());
@@ -83,6 +104,7 @@ final class Descriptors {
         private int flags() {
             return O_CLOEXEC
                     | (options.writable() ? O_RDWR : 0)
+                    | (options.cacheMode().direct() ? directFlag() : 0)
                     | (options.writable() && options.cacheMode().durableWrites() ? O_DSYNC : 0);
         }
 

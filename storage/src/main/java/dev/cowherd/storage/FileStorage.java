@@ -28,13 +28,16 @@ public final class FileStorage implements Storage {
     private final Descriptors.Access access;
     private final FileKind kind;
     private final Transfers transfers;
+    private final int alignment;
     private volatile int fd;
 
-    private FileStorage(String name, Descriptors.Access access, FileKind kind, int fd) {
-        this.name = name;
+    /** An {@code alignment} above 1 belongs to a descriptor under O_DIRECT: then all I/O must keep to it. */
+    private FileStorage(Descriptors.Access access, FileKind kind, int alignment, int fd) {
+        this.name = access.name();
         this.access = access;
         this.kind = kind;
-        this.transfers = new Transfers(Libc.HOST, 1);
+        this.transfers = new Transfers(Libc.HOST, alignment);
+        this.alignment = alignment;
         this.fd = fd;
     }
 
@@ -49,18 +52,19 @@ public final class FileStorage implements Storage {
      */
     public static Storage open(Path path, FileOptions options) throws IOException {
         String name = path.toString();
-        if (options.cacheMode().direct()) {
-            throw new StorageException("open", name, -1, 0, "cache mode " + options.cacheMode() + " is not there yet");
-        }
         Descriptors.Access access = new Descriptors.Access(name, options);
         Descriptors.Opened opened = access.open();
         try {
             ImageLocks.acquire(opened.fd(), name, options.lock());
+            if (!options.cacheMode().direct()) {
+                return new FileStorage(access, opened.kind(), 1, opened.fd());
+            }
+            int alignment = DirectAlignment.probe(opened.fd());
+            return new DirectStorage(new FileStorage(access, opened.kind(), alignment, opened.fd()), alignment);
         } catch (IOException | RuntimeException e) {
             Libc.HOST.close(opened.fd());
             throw e;
         }
-        return new FileStorage(name, access, opened.kind(), opened.fd());
     }
 
     @Override
@@ -98,22 +102,40 @@ public final class FileStorage implements Storage {
 
     @Override
     public void write(long offset, MemorySegment source) throws IOException {
-        checked("pwrite", offset, transfers.write(descriptor(), offset, source));
+        checked("pwrite", offset, transfers.write(writableDescriptor(), offset, source));
     }
 
     @Override
     public void punchHole(long offset, long length) throws IOException {
-        int open = descriptor();
+        if (!tryPunch(offset, length)) {
+            Holes.writeZeros(this, this, offset, length);
+        }
+    }
+
+    /** Punches a run out of the file: false if the host cannot do so here, or not at these places. */
+    boolean tryPunch(long offset, long length) throws IOException {
+        int open = writableDescriptor();
+        boolean device = kind == FileKind.BLOCK_DEVICE;
         long result = transfers.fallocate(open, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
-        if (result == -Errno.EOPNOTSUPP.number()
-                || (result == -Errno.EINVAL.number() && kind == FileKind.BLOCK_DEVICE)) {
+        if (result == -Errno.EOPNOTSUPP.number()) {
             result = transfers.fallocate(open, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, offset, length);
         }
+        if (result == -Errno.EOPNOTSUPP.number()
+                || (device && result == -Errno.EINVAL.number() && offset >= 0 && length > 0)) {
+            return false;
+        }
         checked("fallocate", offset, result);
+        return true;
+    }
+
+    /** The blocks in bytes that {@link #tryPunch} works on: a device's own, any bytes of a file. */
+    long punchGranularity() throws IOException {
+        return kind == FileKind.BLOCK_DEVICE ? DirectAlignment.logicalBlockBytes(descriptor()) : 1;
     }
 
     @Override
     public void truncate(long sizeBytes) throws IOException {
+        int open = writableDescriptor();
         if (kind == FileKind.BLOCK_DEVICE) {
             if (sizeBytes > sizeBytes()) {
                 throw new StorageException(
@@ -121,7 +143,7 @@ public final class FileStorage implements Storage {
             }
             return;
         }
-        checked("ftruncate", sizeBytes, transfers.ftruncate(descriptor(), sizeBytes));
+        checked("ftruncate", sizeBytes, transfers.ftruncate(open, sizeBytes));
     }
 
     @Override
@@ -157,12 +179,12 @@ public final class FileStorage implements Storage {
 
     @Override
     public int preferredAlignment() {
-        return 1;
+        return alignment;
     }
 
     @Override
-    public Storage reopen() throws IOException {
-        return new FileStorage(name, access, kind, access.reopen(descriptor()));
+    public FileStorage reopen() throws IOException {
+        return new FileStorage(access, kind, alignment, access.reopen(descriptor()));
     }
 
     @Override
@@ -186,6 +208,14 @@ public final class FileStorage implements Storage {
         int open = fd;
         if (open == CLOSED) {
             throw new StorageException("use", name, -1, Errno.EBADF.number(), "the storage is closed");
+        }
+        return open;
+    }
+
+    private int writableDescriptor() throws IOException {
+        int open = descriptor();
+        if (!access.options().writable()) {
+            throw new StorageException("change", name, -1, Errno.EBADF.number(), "the storage was opened read-only");
         }
         return open;
     }

@@ -1,0 +1,58 @@
+package dev.cowherd.storage;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+
+/**
+ * Who changes which bytes right now. A writer holds its range until its bytes are on the host; another one that overlaps
+ * waits, all others go on. A thread holds one range at a time, so nobody waits in a circle.
+ *
+ * <p>Thread-safe. The mutex inside covers the list alone, never I/O.
+ */
+final class RangeHolds {
+    /**
+     * One held range.
+     *
+     * @param from its first byte
+     * @param to the byte after its last, {@link Long#MAX_VALUE} for everything that follows
+     */
+    record Hold(long from, long to) {
+        private boolean overlaps(Hold other) {
+            return from < other.to && other.from < to;
+        }
+    }
+
+    private final ReentrantLock lock = new ReentrantLock();
+    private final Condition released = lock.newCondition();
+    private final List<Hold> held = new ArrayList<>();
+
+    /** Waits until nobody holds a byte of the range, then holds it. */
+    Hold take(long from, long to) {
+        Hold mine = new Hold(from, to);
+        lock.lock();
+        try {
+            while (held.stream().anyMatch(mine::overlaps)) {
+                released.awaitUninterruptibly();
+            }
+            held.add(mine);
+            return mine;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Lets the range go. */
+    void give(Hold mine) {
+        lock.lock();
+        try {
+            if (!held.remove(mine)) {
+                throw new IllegalStateException("range " + mine + " is not held");
+            }
+            released.signalAll();
+        } finally {
+            lock.unlock();
+        }
+    }
+}
