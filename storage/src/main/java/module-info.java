@@ -3,4 +3,5 @@ module dev.cowherd.storage {
     requires static transitive org.jspecify;
 
     exports dev.cowherd.storage;
+    exports dev.cowherd.storage.filter;
 }

@@ -1,0 +1,23 @@
+package dev.cowherd.storage.filter;
+
+/** The kinds of operation that a filter tells apart. */
+public enum Operation {
+    /** A read of one run of bytes, into one segment or several. */
+    READ,
+    /** A write. */
+    WRITE,
+    /** A run made to read as zeros. */
+    PUNCH_HOLE,
+    /** A change of size. */
+    TRUNCATE,
+    /** A demand for durability. */
+    SYNC,
+    /** The question what the host knows of a run. */
+    RANGE,
+    /** The question for the size or the space taken. */
+    SIZE,
+    /** A further handle. */
+    REOPEN,
+    /** The end of a handle. */
+    CLOSE
+}
