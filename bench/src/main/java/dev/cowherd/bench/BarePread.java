@@ -12,8 +12,8 @@ import java.nio.file.Path;
 /** The floor to measure against: a descriptor and the pread system call, nothing between. Shares no code with the engine. */
 final class BarePread {
     private static final Linker LINKER = Linker.nativeLinker();
-    private static final MethodHandle OPEN = handle(
-            "open", FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_INT));
+    private static final MethodHandle OPEN =
+            handle("open", FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_INT));
     private static final MethodHandle CLOSE =
             handle("close", FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT));
     private static final MethodHandle PREAD = handle(
@@ -52,7 +52,7 @@ final class BarePread {
 
     void close() throws IOException {
         try {
-            int unused = (int) CLOSE.invokeExact(descriptor);
+            int _ = (int) CLOSE.invokeExact(descriptor);
         } catch (Throwable e) {
             throw new IOException("close", e);
         }

@@ -60,7 +60,10 @@ public final class Compare {
         }
         return Runtime.getRuntime().availableProcessors() + " cores of " + cpu + ", Linux "
                 + System.getProperty("os.version") + ", Java " + System.getProperty("java.version") + ", "
-                + Processes.run(Processes.qemu10("qemu-img").toString(), "--version").lines().findFirst().orElse("")
+                + Processes.run(Processes.qemu10("qemu-img").toString(), "--version")
+                        .lines()
+                        .findFirst()
+                        .orElse("")
                 + "; page cache; medians of rounds measured in turn.";
     }
 }

@@ -25,12 +25,13 @@ final class NbdPeers implements AutoCloseable {
 
     static NbdPeers ours(Path image, Path folder, String javaOptions) throws IOException {
         Path socket = fresh(folder, "ours");
-        ProcessBuilder builder =
-                new ProcessBuilder(Processes.cowherd(), "serve", "nbd", "--socket", socket.toString(), image.toString());
+        ProcessBuilder builder = new ProcessBuilder(
+                Processes.cowherd(), "serve", "nbd", "--socket", socket.toString(), image.toString());
         builder.environment().putAll(javaOptions.isEmpty() ? Map.of() : Map.of("JDK_JAVA_OPTIONS", javaOptions));
         Process process = builder.redirectErrorStream(true).start();
         // It prints its address once it listens.
-        BufferedReader out = new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
+        BufferedReader out =
+                new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
         StringBuilder printed = new StringBuilder();
         for (String line = out.readLine(); line != null; line = out.readLine()) {
             printed.append(line).append('\n');

@@ -54,8 +54,20 @@ final class Workloads {
         ReadLoop random = new ReadLoop(BLOCK, true, seconds);
         String workload = "4 KiB random read, 1 queue, in process";
         return List.of(
-                line(workload, "bare pread loop, raw", 0.9, "/s", () -> random.queues(image, 1), () -> random.barePreads(raw, 1)),
-                line(workload, "fio psync, raw", 0.9, "/s", () -> random.queues(image, 1), () -> PeerRates.fioPsync(raw, seconds)),
+                line(
+                        workload,
+                        "bare pread loop, raw",
+                        0.9,
+                        "/s",
+                        () -> random.queues(image, 1),
+                        () -> random.barePreads(raw, 1)),
+                line(
+                        workload,
+                        "fio psync, raw",
+                        0.9,
+                        "/s",
+                        () -> random.queues(image, 1),
+                        () -> PeerRates.fioPsync(raw, seconds)),
                 line(
                         "the same, 2 queues",
                         "our 1 queue",
