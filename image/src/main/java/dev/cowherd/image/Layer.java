@@ -4,6 +4,7 @@ import dev.cowherd.format.Header;
 import dev.cowherd.format.Snapshot;
 import dev.cowherd.metadata.LayerMap;
 import dev.cowherd.storage.Storage;
+import java.io.IOException;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -18,6 +19,7 @@ public final class Layer {
     private final Storage storage;
     private final @Nullable Storage dataStorage;
     private final LayerMap map;
+    private volatile @Nullable Boolean preallocatedMetadata;
 
     Layer(
             String fileName,
@@ -99,11 +101,21 @@ public final class Layer {
         return dataStorage;
     }
 
+    /** Whether asking the host about holes in data clusters is worth it; found out once, with the asking queue's handle. */
+    boolean hasPreallocatedMetadata(Storage file) throws IOException {
+        Boolean known = preallocatedMetadata;
+        if (known == null) {
+            known = header != null && new PreallocationProbe(file, header).looksPreallocated();
+            preallocatedMetadata = known;
+        }
+        return known;
+    }
+
     LayerMap map() {
         return map;
     }
 
-    void close() throws java.io.IOException {
+    void close() throws IOException {
         try (storage) {
             if (dataStorage != null) {
                 dataStorage.close();

@@ -49,6 +49,7 @@ public final class ChainLookup {
      * @throws IOException if a table cannot be read or is corrupt; the exception names the entry
      */
     public Extent map(long offset, long length) throws IOException {
+        run.exact = false;
         long left = length;
         for (int depth = 0; depth < layers.length; depth++) {
             LayerMap layer = layers[depth];
@@ -63,7 +64,7 @@ public final class ChainLookup {
             image.locate(offset, left, handles[depth], scratch, run);
             left = run.length;
             switch (run.kind) {
-                case UNALLOCATED -> {}
+                case UNALLOCATED, UNALLOCATED_PLACED -> {}
                 case ZERO, ZERO_ALLOCATED -> {
                     return new Zero(left);
                 }
@@ -93,24 +94,30 @@ public final class ChainLookup {
      * @throws IOException if a table cannot be read or is corrupt; the exception names the entry
      */
     public Region region(long offset, long length) throws IOException {
+        run.exact = true;
+        RunKind kind = RunKind.UNALLOCATED;
+        long hostOffset = -1;
         long left = length;
-        for (int depth = 0; depth < layers.length; depth++) {
+        int depth = 0;
+        for (; depth < layers.length; depth++) {
             LayerMap layer = layers[depth];
             long below = layer.sizeBytes() - offset;
             if (below <= 0) {
-                return new Region(depth - 1, RunKind.UNALLOCATED, true, -1, left);
+                break;
             }
             left = Math.min(left, below);
             if (!(layer instanceof ImageMap image)) {
-                return new Region(depth, RunKind.DATA, false, offset, left);
+                return new Region(depth, RunKind.DATA, offset, left);
             }
             image.locate(offset, left, handles[depth], scratch, run);
             left = run.length;
-            if (run.kind != RunKind.UNALLOCATED) {
-                boolean placed = run.kind == RunKind.DATA || run.kind == RunKind.ZERO_ALLOCATED;
-                return new Region(depth, run.kind, false, placed ? run.hostOffset : -1, left);
+            kind = run.kind;
+            hostOffset = kind.hasPlace() ? run.hostOffset : -1;
+            if (!kind.isUnallocated()) {
+                return new Region(depth, kind, hostOffset, left);
             }
         }
-        return new Region(layers.length - 1, RunKind.UNALLOCATED, false, -1, left);
+        // No layer has them, or the next one ends before them: the last one asked speaks.
+        return new Region(depth - 1, kind, hostOffset, left);
     }
 }

@@ -186,9 +186,12 @@ public final class ImageMap implements LayerMap {
         judgeStandard(slice, index, word, at, handles);
         int inCluster = (int) at & clusterBytes - 1;
         boolean placed = L2Entry.isAllocated(word, externalData);
-        boolean zero = L2Entry.isZeroFlag(word);
-        RunKind kind =
-                placed ? zero ? RunKind.ZERO_ALLOCATED : RunKind.DATA : zero ? RunKind.ZERO : RunKind.UNALLOCATED;
+        RunKind kind;
+        if (L2Entry.isZeroFlag(word)) {
+            kind = placed && run.exact ? RunKind.ZERO_ALLOCATED : RunKind.ZERO;
+        } else {
+            kind = placed ? RunKind.DATA : RunKind.UNALLOCATED;
+        }
         return extend(run, kind, L2Entry.hostOffset(word) + inCluster, clusterBytes - inCluster);
     }
 
@@ -214,7 +217,7 @@ public final class ImageMap implements LayerMap {
                 int subcluster = inCluster >>> subclusterBits;
                 int next = subcluster + Subclusters.runLength(bitmap, subcluster);
                 step = ((long) next << subclusterBits) - inCluster;
-                RunKind kind = kindOf(word, bitmap, subcluster);
+                RunKind kind = kindOf(word, bitmap, subcluster, run.exact);
                 more = extend(run, kind, L2Entry.hostOffset(word) + inCluster, step);
             }
             if (!more) {
@@ -227,14 +230,15 @@ public final class ImageMap implements LayerMap {
         return true;
     }
 
-    private RunKind kindOf(long word, long bitmap, int subcluster) {
+    private RunKind kindOf(long word, long bitmap, int subcluster, boolean exact) {
         if (Subclusters.allocated(bitmap, subcluster)) {
             return RunKind.DATA;
         }
+        boolean placed = exact && L2Entry.isAllocated(word, externalData);
         if (Subclusters.zero(bitmap, subcluster)) {
-            return L2Entry.isAllocated(word, externalData) ? RunKind.ZERO_ALLOCATED : RunKind.ZERO;
+            return placed ? RunKind.ZERO_ALLOCATED : RunKind.ZERO;
         }
-        return RunKind.UNALLOCATED;
+        return placed ? RunKind.UNALLOCATED_PLACED : RunKind.UNALLOCATED;
     }
 
     private boolean extendCompressed(Run run, Slice slice, int index, long word, int inCluster, LayerHandles handles)

@@ -5,6 +5,9 @@ package dev.cowherd.metadata;
  * allocates nothing.
  */
 final class Run {
+    /** Whether it matters what host cluster is kept for bytes that are not read from it; a read wants longer runs instead. */
+    boolean exact;
+
     RunKind kind = RunKind.UNALLOCATED;
     /** Guest bytes. */
     long length;
@@ -20,7 +23,7 @@ final class Run {
         return kind == nextKind
                 && switch (kind) {
                     case UNALLOCATED, ZERO -> true;
-                    case ZERO_ALLOCATED, DATA -> hostOffset + length == nextHostOffset;
+                    case UNALLOCATED_PLACED, ZERO_ALLOCATED, DATA -> hostOffset + length == nextHostOffset;
                     case COMPRESSED -> false;
                 };
     }

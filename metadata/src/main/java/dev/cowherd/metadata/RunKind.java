@@ -4,6 +4,8 @@ package dev.cowherd.metadata;
 public enum RunKind {
     /** Nothing: the next layer answers. */
     UNALLOCATED,
+    /** Nothing: the next layer answers; yet a host cluster is kept for them, because neighbouring subclusters use it. */
+    UNALLOCATED_PLACED,
     /** They are zeros, and no host cluster is kept for them. */
     ZERO,
     /** They are zeros, and a host cluster is kept for them that nobody reads. */
@@ -11,5 +13,15 @@ public enum RunKind {
     /** They are on the host as they are. */
     DATA,
     /** They are on the host as one compressed cluster. */
-    COMPRESSED
+    COMPRESSED;
+
+    /** Whether the next layer answers. */
+    boolean isUnallocated() {
+        return this == UNALLOCATED || this == UNALLOCATED_PLACED;
+    }
+
+    /** Whether there is a host offset at which the bytes lie or would lie. */
+    boolean hasPlace() {
+        return this == UNALLOCATED_PLACED || this == ZERO_ALLOCATED || this == DATA;
+    }
 }
