@@ -14,7 +14,7 @@ final class Failures {
 
     /** An image that cannot be opened, in qemu-img's words and with the reason once. */
     static CommandException couldNotOpen(String name, IOException e) {
-        return new CommandException("Could not open '" + name + "': " + withoutName(lineOf(e), name), e);
+        return new CommandException("Could not open '" + name + "': " + withoutName(e, name), e);
     }
 
     /** What went wrong, in one line that names the file if the failure knows it. */
@@ -35,8 +35,10 @@ final class Failures {
         return line.replace('\n', ' ').replace('\r', ' ');
     }
 
-    private static String withoutName(String line, String name) {
-        String start = name + ": ";
+    /** The message begins with the file and, where opening failed, says so; the line does that already. */
+    private static String withoutName(IOException e, String name) {
+        String line = lineOf(e);
+        String start = (e instanceof StorageException storage ? storage.storageName() : name) + ": ";
         String rest = line.startsWith(start) ? line.substring(start.length()) : line;
         return rest.startsWith("open: ") ? rest.substring("open: ".length()) : rest;
     }

@@ -8,8 +8,8 @@ import org.jspecify.annotations.Nullable;
  * Takes arguments apart as GNU getopt_long does, because scripts written for qemu-img count on it: clusters of short flags,
  * values attached or apart, long names abbreviated where unambiguous, flags after operands, and {@code --}.
  *
- * <p>Each flag is declared by one string of its names, a trailing {@code =} where it takes a value, such as
- * {@code "-f="}, {@code "-U --force-share"} or {@code "-l --max-length="}. {@link #next()} answers with the first name.
+ * <p>Each flag is declared by one string of its names, each with a trailing {@code =} where it takes a value, such
+ * as {@code "-f="}, {@code "-U --force-share"} or {@code "-l= --max-length="}. {@link #next()} answers with the first name.
  */
 final class Flags {
     private final List<String> args;
@@ -147,11 +147,9 @@ final class Flags {
     }
 
     private static String firstName(String declaration) {
-        int end = declaration.indexOf(' ');
-        if (end < 0) {
-            end = takesValue(declaration) ? declaration.length() - 1 : declaration.length();
-        }
-        return declaration.substring(0, end);
+        int space = declaration.indexOf(' ');
+        String first = space < 0 ? declaration : declaration.substring(0, space);
+        return takesValue(first) ? first.substring(0, first.length() - 1) : first;
     }
 
     private static boolean hasName(String declaration, String name) {

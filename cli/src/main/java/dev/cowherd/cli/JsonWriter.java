@@ -107,12 +107,20 @@ final class JsonWriter {
                     if (c >= 0x20 && c < 0x7f) {
                         text.append(c);
                     } else {
-                        appendEscaped(text, c);
+                        appendEscaped(text, isHalfCharacter(value, i) ? '\ufffd' : c);
                     }
                 }
             }
         }
         text.append('"');
+    }
+
+    /** A surrogate without its other half stands for a byte that was no text. */
+    private static boolean isHalfCharacter(String value, int i) {
+        char c = value.charAt(i);
+        return Character.isHighSurrogate(c)
+                ? i + 1 == value.length() || !Character.isLowSurrogate(value.charAt(i + 1))
+                : Character.isLowSurrogate(c) && (i == 0 || !Character.isHighSurrogate(value.charAt(i - 1)));
     }
 
     private static void appendEscaped(StringBuilder text, char c) {

@@ -98,8 +98,8 @@ public final class Main {
     private static @Nullable Command commandNamed(String name) throws CommandException {
         return switch (name) {
             case "info" -> new InfoCommand();
-            case "map" -> notYet(name);
-            case "measure" -> notYet(name);
+            case "map" -> new MapCommand();
+            case "measure" -> new MeasureCommand();
             case "check" -> notYet(name);
             case "convert" -> notYet(name);
             case "compare" -> notYet(name);

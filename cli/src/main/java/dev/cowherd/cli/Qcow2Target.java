@@ -144,8 +144,8 @@ record Qcow2Target(
     private static int version(@Nullable String compat) throws CommandException {
         return switch (compat) {
             case null -> 3;
-            case "0.10", "v2" -> 2;
-            case "1.1", "v3" -> 3;
+            case "0.10" -> 2;
+            case "1.1" -> 3;
             default -> throw new CommandException("Invalid compatibility level: '" + compat + "'");
         };
     }

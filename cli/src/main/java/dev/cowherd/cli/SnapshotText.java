@@ -1,6 +1,7 @@
 package dev.cowherd.cli;
 
 import dev.cowherd.format.Snapshot;
+import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.time.LocalDateTime;
 import java.time.ZoneId;
@@ -37,8 +38,10 @@ final class SnapshotText {
 
     private void row(String id, String tag, String size, String date, String clock, String icount) {
         if (compat7) {
-            left(id, 10);
-            left(tag, 17);
+            left(id, 9);
+            text.append(' ');
+            left(tag, 16);
+            text.append(' ');
             right(size, 8);
             right(date, 20);
             right(clock, 13);
@@ -80,10 +83,15 @@ final class SnapshotText {
     }
 
     private void left(String value, int width) {
-        text.append(value).repeat(' ', Math.max(0, width - value.length()));
+        text.append(value).repeat(' ', Math.max(0, width - bytes(value)));
     }
 
     private void right(String value, int width) {
-        text.repeat(' ', Math.max(0, width - value.length())).append(value);
+        text.repeat(' ', Math.max(0, width - bytes(value))).append(value);
+    }
+
+    /** QEMU's columns count bytes, not characters. */
+    private static int bytes(String value) {
+        return value.getBytes(StandardCharsets.UTF_8).length;
     }
 }
