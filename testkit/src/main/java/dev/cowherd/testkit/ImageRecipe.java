@@ -111,9 +111,9 @@ public record ImageRecipe(
         return dataFile != DataFile.RAW && (!preallocated || extendedL2) && (!snapshots || canCountSnapshots());
     }
 
-    /** Two snapshots and the disk make 3 owners of a cluster; compressed clusters share theirs with many more. */
+    /** Three snapshots and the disk make 4 owners of a cluster; compressed clusters share theirs with many more. */
     private boolean canCountSnapshots() {
-        return refcountBits >= (compression == Compression.NONE ? 2 : 16);
+        return refcountBits >= (compression == Compression.NONE ? 4 : 16);
     }
 
     /**

@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.BitSet;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
@@ -42,7 +43,9 @@ public final class QemuImages {
      */
     public QemuImages(Path folder) {
         try {
-            this.folder = Files.createDirectories(folder.resolve(fingerprint())).toAbsolutePath();
+            String today = fingerprint();
+            clearOthers(folder, today);
+            this.folder = Files.createDirectories(folder.resolve(today)).toAbsolutePath();
             try (FileChannel gate = gate("patterns")) {
                 gate.lock();
                 this.writes = new GuestWrites(this.folder);
@@ -176,9 +179,9 @@ public final class QemuImages {
             for (String name : List.of("one", "two", "three")) {
                 qemu.run("snapshot", "-c", name, file.toString()).orFail();
                 write(file, layer, sizeBytes, touched, random);
-                if (name.equals("two")) {
+                if (name.equals("three")) {
                     // Leaves a gap in the ids, and clusters that have been shared and no longer are.
-                    qemu.run("snapshot", "-d", name, file.toString()).orFail();
+                    qemu.run("snapshot", "-d", "two", file.toString()).orFail();
                 }
             }
         }
@@ -204,12 +207,26 @@ public final class QemuImages {
         return FileChannel.open(folder.resolve(name + ".gate"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
     }
 
+    /** Images made by other code are of no use and large. */
+    private static void clearOthers(Path base, String today) throws IOException {
+        if (!Files.exists(base)) {
+            return;
+        }
+        try (Stream<Path> folders = Files.list(base)) {
+            for (Path other : folders.toList()) {
+                if (!other.getFileName().toString().equals(today)) {
+                    clear(other);
+                }
+            }
+        }
+    }
+
     private static void clear(Path home) throws IOException {
         if (!Files.exists(home)) {
             return;
         }
-        try (Stream<Path> files = Files.list(home)) {
-            for (Path file : files.toList()) {
+        try (Stream<Path> files = Files.walk(home)) {
+            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
                 Files.delete(file);
             }
         }
