@@ -94,6 +94,15 @@ final class ExtensionArea {
         };
     }
 
+    /** What the extensions take at most, with padding and the end mark. */
+    static long bytes(List<HeaderExtension> extensions) {
+        long bytes = PREFIX_BYTES;
+        for (HeaderExtension extension : extensions) {
+            bytes += PREFIX_BYTES + padded(extension.data().remaining());
+        }
+        return bytes;
+    }
+
     /** Writes all extensions, and the end mark where there is room for one, from the buffer's position on. */
     static void write(ByteBuffer image, List<HeaderExtension> extensions, int limit) {
         for (HeaderExtension extension : extensions) {

@@ -9,9 +9,13 @@ final class HeaderWriter {
 
     static ByteBuffer write(Header header) {
         int clusterBytes = 1 << header.clusterBits();
-        ByteBuffer image = ByteBuffer.allocate(clusterBytes);
-        fields(header, image);
         int nameAt = (int) header.backingFileOffset();
+        long most = header.headerLength() + ExtensionArea.bytes(header.extensions());
+        if (nameAt != 0) {
+            most = Math.max(most, (long) nameAt + header.backingFileBytes());
+        }
+        ByteBuffer image = ByteBuffer.allocate((int) Math.min(most, clusterBytes));
+        fields(header, image);
         ExtensionArea.write(image, header.extensions(), nameAt == 0 ? clusterBytes : nameAt);
         int end = image.position();
         byte[] name = Text.encode(Objects.requireNonNullElse(header.backingFile(), ""));

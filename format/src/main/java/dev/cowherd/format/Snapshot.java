@@ -140,7 +140,8 @@ public record Snapshot(
             throw new CorruptImageException(structure, l1Offset, "too large: " + l1Entries + " entries");
         }
         if (header.geometry().offsetInCluster(l1Offset) != 0 || l1Offset < 0) {
-            throw new CorruptImageException(structure, l1Offset, "not at a cluster boundary");
+            throw new CorruptImageException(
+                    structure, l1Offset, "0x" + Long.toHexString(l1Offset) + " is no cluster boundary");
         }
         long bytes = l1Entries * L1Entry.BYTES;
         if (bytes > 0 && (l1Offset == 0 || l1Offset > fileBytes || bytes > fileBytes - l1Offset)) {

@@ -54,11 +54,14 @@ final class Text {
 
     /** The bytes that {@link #fileName} or {@link #label} made the string from. */
     static byte[] encode(String text) {
+        if (text.codePoints().noneMatch(Text::isEscaped)) {
+            return text.getBytes(StandardCharsets.UTF_8);
+        }
         ByteBuffer out = ByteBuffer.allocate(3 * text.length());
         int i = 0;
         while (i < text.length()) {
             int point = text.codePointAt(i);
-            if (point >= ESCAPE + 0x80 && point <= ESCAPE + 0xff) {
+            if (isEscaped(point)) {
                 out.put((byte) point);
             } else {
                 out.put(Character.toString(point).getBytes(StandardCharsets.UTF_8));
@@ -68,5 +71,9 @@ final class Text {
         byte[] bytes = new byte[out.position()];
         out.flip().get(bytes);
         return bytes;
+    }
+
+    private static boolean isEscaped(int point) {
+        return point >= ESCAPE + 0x80 && point <= ESCAPE + 0xff;
     }
 }

@@ -12,7 +12,7 @@ import java.lang.foreign.MemorySegment;
  *
  * <p>Not thread-safe: one queue owns one decoder. Holds native memory until {@link #close()}.
  */
-public sealed interface ClusterDecoder extends AutoCloseable permits DeflateDecoder, ZstdDecoder {
+public sealed interface ClusterDecoder extends AutoCloseable permits DeflateDecoder, ZstdDecoder, JavaZstdDecoder {
     /**
      * A new decoder of the fastest kind that works on this machine.
      *
@@ -21,8 +21,8 @@ public sealed interface ClusterDecoder extends AutoCloseable permits DeflateDeco
      */
     static ClusterDecoder of(CompressionType type) {
         return switch (type) {
-            case ZLIB -> new DeflateDecoder();
-            case ZSTD -> new ZstdDecoder();
+            case ZLIB -> new DeflateDecoder(true);
+            case ZSTD -> ZstdDecoder.isAvailable() ? new ZstdDecoder() : new JavaZstdDecoder();
         };
     }
 
