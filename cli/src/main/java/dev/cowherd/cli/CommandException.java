@@ -16,8 +16,12 @@ final class CommandException extends Exception {
     }
 
     CommandException(String message, Throwable cause) {
+        this(1, message, cause);
+    }
+
+    CommandException(int exitCode, String message, Throwable cause) {
         super(message, cause);
-        this.exitCode = 1;
+        this.exitCode = exitCode;
     }
 
     int exitCode() {

@@ -101,7 +101,7 @@ public final class Main {
             case "map" -> new MapCommand();
             case "measure" -> new MeasureCommand();
             case "check" -> notYet(name);
-            case "convert" -> notYet(name);
+            case "convert" -> new ConvertCommand();
             case "compare" -> notYet(name);
             case "bench" -> notYet(name);
             case "serve" -> notYet(name);

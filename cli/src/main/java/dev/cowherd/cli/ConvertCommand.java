@@ -1,0 +1,140 @@
+package dev.cowherd.cli;
+
+import dev.cowherd.cli.convert.Conversion;
+import dev.cowherd.cli.convert.ConvertTarget;
+import dev.cowherd.cli.disk.SectorDisk;
+import dev.cowherd.cli.parallel.Progress;
+import dev.cowherd.image.Disk;
+import dev.cowherd.image.DiskOptions;
+import dev.cowherd.image.Layer;
+import dev.cowherd.storage.CacheMode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/** {@code cowherd convert}: what a guest sees of one or more images, written to a raw file or device. */
+final class ConvertCommand implements Command {
+    @Override
+    public int run(Invocation in) throws Exception {
+        ConvertArguments args = ConvertArguments.parse(in.args());
+        CacheMode targetCache = args.targetCacheMode();
+        List<Disk> disks = new ArrayList<>();
+        try {
+            DiskOptions options =
+                    sourceOptions(args).withWarnings(line -> in.err().println("cowherd: " + line));
+            for (String source : args.sources) {
+                disks.add(openSource(in, source, options, args));
+            }
+            Path target = in.path(args.target);
+            refuseSources(disks, target, args.target);
+            SectorDisk source = new SectorDisk(disks);
+            try (ConvertTarget output = openTarget(target, source.sizeBytes(), targetCache, args)) {
+                copy(in, source, output, args);
+            }
+            return 0;
+        } finally {
+            closeAll(disks);
+        }
+    }
+
+    private static DiskOptions sourceOptions(ConvertArguments args) throws CommandException {
+        DiskOptions options = DiskOptions.defaults().withForceShare(args.forceShare);
+        if (args.sourceFormat != null) {
+            options = options.withFormat(DiskArguments.format(args.sourceFormat));
+        }
+        if (args.sourceCache != null) {
+            String complaint = "Invalid source cache option: " + args.sourceCache;
+            options = options.withCacheMode(CacheArgument.parse(args.sourceCache, complaint));
+        }
+        return options;
+    }
+
+    private static Disk openSource(Invocation in, String source, DiskOptions options, ConvertArguments args)
+            throws IOException, CommandException {
+        if (args.snapshot == null) {
+            return DiskArguments.open(in, source, options);
+        }
+        String id;
+        try (Disk current = DiskArguments.open(in, source, options)) {
+            id = SnapshotArgument.idOf(
+                    args.snapshot, current.layers().getFirst().snapshots());
+        }
+        return DiskArguments.open(in, source, options.withSnapshot(id));
+    }
+
+    /** Writing into any file of a source's chain would destroy what is being read. */
+    private static void refuseSources(List<Disk> disks, Path target, String name) throws IOException, CommandException {
+        if (!Files.exists(target)) {
+            return;
+        }
+        for (Disk disk : disks) {
+            for (Layer layer : disk.layers()) {
+                if (isSame(layer.storage().name(), target)) {
+                    throw new CommandException(name + ": the target is one of the files that the source is read from");
+                }
+            }
+        }
+    }
+
+    private static boolean isSame(String file, Path target) throws IOException {
+        Path path = Path.of(file);
+        return Files.exists(path) && Files.isSameFile(path, target);
+    }
+
+    private static ConvertTarget openTarget(Path path, long sizeBytes, CacheMode cache, ConvertArguments args)
+            throws CommandException {
+        try {
+            return args.noCreate
+                    ? ConvertTarget.existing(path, sizeBytes, cache, args.targetIsZero)
+                    : ConvertTarget.create(path, sizeBytes, cache);
+        } catch (IOException e) {
+            throw args.noCreate ? Failures.couldNotOpen(args.target, e) : new CommandException(Failures.lineOf(e), e);
+        }
+    }
+
+    private static void copy(Invocation in, SectorDisk source, ConvertTarget output, ConvertArguments args)
+            throws CommandException {
+        Progress progress = new Progress(in.out(), args.progress && !args.quiet, source.sizeBytes());
+        Conversion.Options options = new Conversion.Options(args.sparseBytes, args.queues, args.bytesPerSecond);
+        Conversion conversion = new Conversion(source, output, options, progress);
+        try (CtrlC ctrlC = new CtrlC(conversion::cancel)) {
+            try {
+                conversion.run();
+                output.finish();
+                progress.complete();
+            } catch (IOException | RuntimeException e) {
+                String fate = fateOf(output, e);
+                throw ctrlC.pressed()
+                        ? new CommandException(CtrlC.EXIT_CODE, "interrupted; " + fate)
+                        : new CommandException(Failures.lineOf(e) + "; " + fate, e);
+            }
+        } finally {
+            progress.end();
+        }
+    }
+
+    private static String fateOf(ConvertTarget output, Exception failure) {
+        try {
+            return output.discard();
+        } catch (IOException e) {
+            failure.addSuppressed(e);
+            return "what was written could not be removed: " + Failures.lineOf(e);
+        }
+    }
+
+    private static void closeAll(List<Disk> disks) throws IOException {
+        IOException failure = null;
+        for (Disk disk : disks) {
+            try {
+                disk.close();
+            } catch (IOException e) {
+                failure = e;
+            }
+        }
+        if (failure != null) {
+            throw failure;
+        }
+    }
+}
