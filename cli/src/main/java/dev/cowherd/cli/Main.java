@@ -102,7 +102,7 @@ public final class Main {
             case "measure" -> new MeasureCommand();
             case "check" -> notYet(name);
             case "convert" -> new ConvertCommand();
-            case "compare" -> notYet(name);
+            case "compare" -> new CompareCommand();
             case "bench" -> notYet(name);
             case "serve" -> notYet(name);
             case "demo" -> notYet(name);
