@@ -4,6 +4,8 @@ module dev.cowherd.cli {
     requires dev.cowherd.image;
     requires dev.cowherd.check;
     requires dev.cowherd.nbd;
+    requires HdrHistogram;
+
     requires dev.cowherd.format;
     requires dev.cowherd.storage;
 

@@ -103,7 +103,7 @@ public final class Main {
             case "check" -> notYet(name);
             case "convert" -> new ConvertCommand();
             case "compare" -> new CompareCommand();
-            case "bench" -> notYet(name);
+            case "bench" -> new BenchCommand();
             case "serve" -> notYet(name);
             case "demo" -> notYet(name);
             case "amend", "bitmap", "commit", "create", "dd", "rebase", "resize", "snapshot" -> notYet(name);

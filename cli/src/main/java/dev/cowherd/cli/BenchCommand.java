@@ -1,0 +1,243 @@
+package dev.cowherd.cli;
+
+import dev.cowherd.cli.bench.BenchResult;
+import dev.cowherd.cli.bench.BenchRun;
+import dev.cowherd.cli.bench.BenchSettings;
+import dev.cowherd.image.Disk;
+import dev.cowherd.image.DiskOptions;
+import java.io.PrintStream;
+import java.time.Duration;
+import java.util.List;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+
+/** {@code cowherd bench}: how fast an image is read; qemu-img's flags and first lines, and more of both. */
+final class BenchCommand implements Command {
+    private static final double MEBIBYTE = 1 << 20;
+    private static final double P50 = 50;
+    private static final double P99 = 99;
+    private static final double P999 = 99.9;
+    private static final int MOST_QUEUES = 1024;
+
+    private @Nullable String format;
+    private @Nullable String cache;
+    private boolean forceShare;
+    private boolean quiet;
+    private boolean random;
+    private boolean json;
+    private int count = 75_000;
+    private int depth = 64;
+    private int queues = 1;
+    private int bufferBytes = 4096;
+    private long stepBytes;
+    private long offset;
+    private @Nullable Duration runtime;
+    private Duration warmup = Duration.ofSeconds(1);
+
+    @Override
+    public int run(Invocation in) throws Exception {
+        String file = parse(in.args());
+        DiskOptions options = DiskOptions.defaults()
+                .withFormat(format == null ? null : DiskArguments.format(format))
+                .withForceShare(forceShare)
+                .withWarnings(line -> in.err().println("cowherd: " + line));
+        if (cache != null) {
+            options = options.withCacheMode(CacheArgument.parse(cache, "Invalid cache mode"));
+        }
+        try (Disk disk = DiskArguments.open(in, file, options)) {
+            if (offset > disk.sizeBytes() - bufferBytes) {
+                throw new CommandException("a request of " + bufferBytes + " bytes at offset " + offset
+                        + " does not fit on the disk of " + disk.sizeBytes() + " bytes");
+            }
+            BenchSettings settings =
+                    new BenchSettings(queues, count, runtime, warmup, bufferBytes, stepBytes, offset, random);
+            if (!json) {
+                announce(in.out());
+            }
+            BenchResult result = new BenchRun(disk, settings).run();
+            if (json) {
+                in.out().print(jsonOf(result));
+            } else {
+                report(in.out(), result);
+            }
+        }
+        return 0;
+    }
+
+    private String parse(List<String> args) throws CommandException {
+        Flags flags = new Flags(
+                args,
+                "-f --format=",
+                "-t --cache=",
+                "-c --count=",
+                "-d --depth=",
+                "-o --offset=",
+                "-s --buffer-size=",
+                "-S --step-size=",
+                "-i --aio=",
+                "-n --native",
+                "-q --quiet",
+                "-U --force-share",
+                "-w --write",
+                "--pattern=",
+                "--flush-interval=",
+                "--no-drain",
+                "--image-opts",
+                "--queues=",
+                "--random",
+                "--runtime=",
+                "--warmup=",
+                "--output=");
+        for (String flag = flags.next(); flag != null; flag = flags.next()) {
+            take(flag, flags);
+        }
+        if (flags.operands().size() != 1) {
+            throw new CommandException("Expecting one image file name");
+        }
+        if (stepBytes == 0) {
+            stepBytes = bufferBytes;
+        }
+        return flags.operands().getFirst();
+    }
+
+    private void take(String flag, Flags flags) throws CommandException {
+        switch (flag) {
+            case "-f" -> format = flags.value();
+            case "-t" -> cache = flags.value();
+            case "-c" -> count = number(flags.value(), "request count", 1);
+            case "-d" -> depth = number(flags.value(), "queue depth", 1);
+            case "-o" -> offset = SizeArgument.parse("offset", flags.value());
+            case "-s" -> bufferBytes = number(flags.value(), "buffer size", 1);
+            case "-S" -> stepBytes = number(flags.value(), "step size", 0);
+            case "-i" -> checkAio(flags.value());
+            case "-n" -> {} // QEMU's native AIO, "if possible": there is one engine
+            case "-q" -> quiet = true;
+            case "-U" -> forceShare = true;
+            case "-w" -> throw new CommandException("bench -w (writing) is not implemented yet");
+            case "--pattern" -> number(flags.value(), "pattern byte", 0);
+            case "--flush-interval" -> throw new CommandException("--flush-interval is only available in write tests");
+            case "--queues" -> queues = queues(flags.value());
+            case "--random" -> random = true;
+            case "--runtime" -> runtime = seconds(flags.value(), "runtime");
+            case "--warmup" -> warmup = seconds(flags.value(), "warmup");
+            case "--output" -> json = isJson(flags.value());
+            default -> throw new CommandException("bench " + flag + " is not implemented");
+        }
+    }
+
+    private void announce(PrintStream out) {
+        String order = random ? "random offsets" : "starting at offset " + offset + ", step size " + stepBytes;
+        if (runtime == null) {
+            out.printf(
+                    Locale.ROOT,
+                    "Sending %d read requests, %d bytes each, %d in parallel (%s)%n",
+                    count,
+                    bufferBytes,
+                    depth,
+                    order);
+        } else {
+            out.printf(
+                    Locale.ROOT,
+                    "Sending read requests for %s seconds, %d bytes each, %d in parallel (%s)%n",
+                    inSeconds(runtime),
+                    bufferBytes,
+                    depth,
+                    order);
+        }
+        out.printf(
+                Locale.ROOT,
+                "%d %s, synchronous engine: a queue performs its requests one after another; %s%n",
+                queues,
+                queues == 1 ? "queue" : "queues",
+                warmup.isZero() ? "no warm-up" : inSeconds(warmup) + " s of warm-up not counted");
+        out.flush();
+    }
+
+    private void report(PrintStream out, BenchResult result) {
+        out.printf(Locale.ROOT, "Run completed in %.3f seconds.%n", result.seconds());
+        if (quiet) {
+            return;
+        }
+        out.printf(
+                Locale.ROOT,
+                "%d requests, %.0f IOPS, %.1f MiB/s%n",
+                result.requests(),
+                result.iops(),
+                result.bytesPerSecond() / MEBIBYTE);
+        out.printf(
+                Locale.ROOT,
+                "Latency in µs: p50 %.2f, p99 %.2f, p99.9 %.2f, max %.2f%n",
+                result.latencyMicros(P50),
+                result.latencyMicros(P99),
+                result.latencyMicros(P999),
+                result.maxLatencyMicros());
+    }
+
+    private static String jsonOf(BenchResult result) {
+        return new JsonWriter()
+                .beginObject()
+                .member("iops", result.iops())
+                .member("bytes_per_second", result.bytesPerSecond())
+                .member("requests", result.requests())
+                .member("seconds", result.seconds())
+                .key("latency_us")
+                .beginObject()
+                .member("p50", result.latencyMicros(P50))
+                .member("p99", result.latencyMicros(P99))
+                .member("p999", result.latencyMicros(P999))
+                .member("max", result.maxLatencyMicros())
+                .endObject()
+                .endObject()
+                .toString();
+    }
+
+    private static String inSeconds(Duration duration) {
+        double seconds = duration.toNanos() / 1e9;
+        return seconds == Math.rint(seconds) ? Long.toString((long) seconds) : Double.toString(seconds);
+    }
+
+    private static boolean isJson(String output) throws CommandException {
+        return switch (output) {
+            case "json" -> true;
+            case "human" -> false;
+            default -> throw new CommandException("--output must be used with human or json as argument.");
+        };
+    }
+
+    private static void checkAio(String name) throws CommandException {
+        switch (name) {
+            case "threads", "native", "io_uring" -> {} // accepted for scripts' sake: there is one engine
+            default -> throw new CommandException("Invalid aio option: " + name);
+        }
+    }
+
+    private static int number(String text, String what, int least) throws CommandException {
+        long number = SizeArgument.parse(what, text);
+        if (number < least || number > Integer.MAX_VALUE) {
+            throw new CommandException(
+                    "Invalid " + what + " specified. Must be between " + least + " and " + Integer.MAX_VALUE + ".");
+        }
+        return (int) number;
+    }
+
+    private static int queues(String text) throws CommandException {
+        int number = number(text, "number of queues", 1);
+        if (number > MOST_QUEUES) {
+            throw new CommandException(
+                    "Invalid number of queues specified. Must be between 1 and " + MOST_QUEUES + ".");
+        }
+        return number;
+    }
+
+    private static Duration seconds(String text, String what) throws CommandException {
+        try {
+            double seconds = Double.parseDouble(text);
+            if (seconds >= 0 && seconds <= 1e6) {
+                return Duration.ofNanos(Math.round(seconds * 1e9));
+            }
+        } catch (NumberFormatException e) {
+            throw new CommandException("Invalid " + what + " specified: '" + text + "' is not a number of seconds.", e);
+        }
+        throw new CommandException("Invalid " + what + " specified. Must be between 0 and 1000000 seconds.");
+    }
+}

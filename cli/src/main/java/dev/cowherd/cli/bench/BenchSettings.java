@@ -1,0 +1,26 @@
+package dev.cowherd.cli.bench;
+
+import java.time.Duration;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What to measure.
+ *
+ * @param queues how many threads, each with its own queue
+ * @param count how many requests in all; not looked at where a run time is given
+ * @param runtime how long to send requests, or null to send {@code count} of them
+ * @param warmup how long to send requests that are not counted first; zero for not at all
+ * @param bufferBytes the size of each request
+ * @param stepBytes how far each request starts behind the one before, unless they are random
+ * @param offset where the first request starts, in bytes
+ * @param random whether requests go to random multiples of their size
+ */
+public record BenchSettings(
+        int queues,
+        long count,
+        @Nullable Duration runtime,
+        Duration warmup,
+        int bufferBytes,
+        long stepBytes,
+        long offset,
+        boolean random) {}
