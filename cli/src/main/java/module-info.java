@@ -4,10 +4,10 @@ module dev.cowherd.cli {
     requires dev.cowherd.image;
     requires dev.cowherd.check;
     requires dev.cowherd.nbd;
-    requires HdrHistogram;
-
     requires dev.cowherd.format;
     requires dev.cowherd.storage;
+    requires HdrHistogram;
+    requires com.github.luben.zstd_jni;
 
     exports dev.cowherd.cli;
 }

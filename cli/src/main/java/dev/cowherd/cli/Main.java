@@ -105,7 +105,7 @@ public final class Main {
             case "compare" -> new CompareCommand();
             case "bench" -> new BenchCommand();
             case "serve" -> notYet(name);
-            case "demo" -> notYet(name);
+            case "demo" -> new DemoCommand();
             case "amend", "bitmap", "commit", "create", "dd", "rebase", "resize", "snapshot" -> notYet(name);
             default -> null;
         };
