@@ -3,17 +3,33 @@ package dev.cowherd.bench;
 import java.util.Arrays;
 import java.util.Locale;
 
-/**
- * One line of the report: a workload, what it was held against, and the ratios of each round.
- *
- * @param workload what was run
- * @param against what it was compared with
- * @param target the least ratio that counts as met
- * @param unit of the figures
- * @param ours our figure in each round, more is better
- * @param theirs the peer's figure in the same round
- */
-record Line(String workload, String against, double target, String unit, double[] ours, double[] theirs) {
+/** One line of the report: a workload, what it was held against, and the ratio of each round. More is better. */
+final class Line {
+    private final String workload;
+    private final String against;
+    private final double target;
+    private final String unit;
+    private final double[] ours;
+    private final double[] theirs;
+
+    /**
+     * Notes what was measured.
+     *
+     * @param workload what was run
+     * @param against what it was compared with
+     * @param target the least ratio that counts as met
+     * @param unit of the figures
+     * @param ours our figure in each round
+     * @param theirs the peer's figure in the same round
+     */
+    Line(String workload, String against, double target, String unit, double[] ours, double[] theirs) {
+        this.workload = workload;
+        this.against = against;
+        this.target = target;
+        this.unit = unit;
+        this.ours = ours;
+        this.theirs = theirs;
+    }
 
     double[] ratios() {
         double[] ratios = new double[ours.length];
