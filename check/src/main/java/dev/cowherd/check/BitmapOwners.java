@@ -22,19 +22,27 @@ final class BitmapOwners {
     private final long fileBytes;
     private final HostTables host;
     private final ClusterOwners owners;
+    private final Findings findings;
     private final long[] words = new long[CHUNK_WORDS];
 
-    BitmapOwners(Header header, long fileBytes, HostTables host, ClusterOwners owners) {
+    BitmapOwners(Header header, long fileBytes, HostTables host, ClusterOwners owners, Findings findings) {
         this.header = header;
         this.geometry = header.geometry();
         this.fileBytes = fileBytes;
         this.host = host;
         this.owners = owners;
+        this.findings = findings;
     }
 
     void count() throws IOException {
         HeaderExtension.Bitmaps extension = header.bitmapsExtension();
-        if (extension == null || !header.bitmapsConsistent()) {
+        if (extension == null) {
+            return;
+        }
+        if (!header.bitmapsConsistent()) {
+            findings.note(
+                    "warning: a program lacking bitmap support modified this file, so all bitmaps are now considered"
+                            + " inconsistent; their clusters count as leaked");
             return;
         }
         owners.count(extension.directoryOffset(), extension.directoryBytes(), 1, 0);

@@ -66,10 +66,11 @@ final class CompareStage implements Crew.Job {
                     differs.add(part);
                 }
             } else {
-                if (!same(region, reader.values, length)) {
+                int judged = region.judge(reader.values, length);
+                if ((judged & ReferenceCounts.DIFFERS) != 0) {
                     differs.add(part);
                 }
-                suspect |= !copiedFits(region, reader.values, length);
+                suspect |= (judged & ReferenceCounts.COPIED_WRONG) != 0;
                 last = Math.max(last, lastUsed(region, reader.values, from, length));
             }
             progress.did((long) length * geometry.refcountBits() / Byte.SIZE);
@@ -90,23 +91,6 @@ final class CompareStage implements Crew.Job {
             any |= values[i];
         }
         return any == 0;
-    }
-
-    private static boolean same(ReferenceCounts.Region region, long[] values, int length) {
-        long difference = 0;
-        for (int i = 0; i < length; i++) {
-            difference |= values[i] ^ region.get(i);
-        }
-        return difference == 0;
-    }
-
-    /** Whether no active entry claims COPIED wrongly, or fails to, as far as the refcounts go. */
-    private static boolean copiedFits(ReferenceCounts.Region region, long[] values, int length) {
-        int wrong = 0;
-        for (int i = 0; i < length; i++) {
-            wrong |= region.flags(i) & (values[i] == 1 ? ReferenceCounts.NOT_COPIED : ReferenceCounts.COPIED);
-        }
-        return wrong == 0;
     }
 
     private static long lastUsed(ReferenceCounts.Region region, long[] values, long from, int length) {

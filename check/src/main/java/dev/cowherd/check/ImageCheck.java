@@ -103,7 +103,7 @@ public final class ImageCheck {
         if (encryption != null) {
             owners.count(encryption.offset(), encryption.bytes(), 1, 0);
         }
-        new BitmapOwners(header, fileBytes, host, owners).count();
+        new BitmapOwners(header, fileBytes, host, owners, findings).count();
         RefcountTableOwners.countBlocks(refcounts, geometry, counts, owners, findings);
 
         CompareStage compare = new CompareStage(geometry, counts, refcounts, owners.clusters(), progress);

@@ -22,6 +22,11 @@ final class ReferenceCounts {
     /** An active L1 or L2 entry without the COPIED flag refers to the cluster. */
     static final int NOT_COPIED = 0x80;
 
+    /** The judgement that a count is not the refcount in the file. */
+    static final int DIFFERS = 1;
+    /** The judgement that an active entry's COPIED flag does not go with the refcount in the file. */
+    static final int COPIED_WRONG = 2;
+
     static final int REGION_BITS = 14;
     static final int REGION_CLUSTERS = 1 << REGION_BITS;
 
@@ -142,9 +147,24 @@ final class ReferenceCounts {
             return count == OUTGROWN && wide != null ? wide[i] : count;
         }
 
-        /** The flags of the cluster at an index of this region. */
-        int flags(int i) {
-            return narrow[i] & (COPIED | NOT_COPIED);
+        /**
+         * Judges the counts and flags by the refcounts in the file, in one pass over both.
+         *
+         * @param refcounts of the first {@code length} clusters
+         * @return {@link #DIFFERS} and {@link #COPIED_WRONG}, where they hold for any cluster
+         */
+        int judge(long[] refcounts, int length) {
+            byte[] counts = narrow;
+            boolean plain = wide == null;
+            long difference = 0;
+            int wrong = 0;
+            for (int i = 0; i < length; i++) {
+                long refcount = refcounts[i];
+                int count = counts[i];
+                difference |= refcount ^ (plain ? count & NARROW_MASK : get(i));
+                wrong |= count & (refcount == 1 ? NOT_COPIED : COPIED);
+            }
+            return (difference == 0 ? 0 : DIFFERS) | (wrong == 0 ? 0 : COPIED_WRONG);
         }
     }
 }

@@ -100,7 +100,7 @@ public final class Main {
             case "info" -> new InfoCommand();
             case "map" -> new MapCommand();
             case "measure" -> new MeasureCommand();
-            case "check" -> notYet(name);
+            case "check" -> new CheckCommand();
             case "convert" -> new ConvertCommand();
             case "compare" -> new CompareCommand();
             case "bench" -> new BenchCommand();

@@ -27,10 +27,7 @@ final class FlagsTest {
     }
 
     @ParameterizedTest
-    @CsvSource(
-            delimiter = ';',
-            textBlock =
-                    """
+    @CsvSource(delimiter = ';', textBlock = """
                     a                                ; |a
                     -f qcow2 a                       ; -f=qcow2|a
                     -fqcow2 a                        ; -f=qcow2|a
@@ -57,10 +54,7 @@ final class FlagsTest {
     }
 
     @ParameterizedTest
-    @CsvSource(
-            delimiter = ';',
-            textBlock =
-                    """
+    @CsvSource(delimiter = ';', textBlock = """
                     -x a                ; invalid option -- 'x'
                     -px a               ; invalid option -- 'x'
                     a -f                ; option requires an argument -- 'f'
@@ -70,13 +64,16 @@ final class FlagsTest {
                     --force-share=1     ; option '--force-share' doesn't allow an argument
                     """)
     void refusesWhatGetoptRefuses(String arguments, String expected) {
-        assertThatThrownBy(() -> parse(arguments)).isInstanceOf(CommandException.class).hasMessage(expected);
+        assertThatThrownBy(() -> parse(arguments))
+                .isInstanceOf(CommandException.class)
+                .hasMessage(expected);
     }
 
     @Test
     void wantsExactlyOneOperandWhereOneIsExpected() throws CommandException {
         Flags none = new Flags(List.of(), DECLARED);
         assertThat(none.next()).isNull();
-        assertThatThrownBy(() -> none.oneOperand("Expecting one image file name")).hasMessage("Expecting one image file name");
+        assertThatThrownBy(() -> none.oneOperand("Expecting one image file name"))
+                .hasMessage("Expecting one image file name");
     }
 }

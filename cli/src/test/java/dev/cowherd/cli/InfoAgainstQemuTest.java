@@ -117,11 +117,16 @@ final class InfoAgainstQemuTest {
     @Test
     void sameForSnapshotsWithLongNamesStateAndNoInstructionCount() throws IOException {
         Path image = image("10M");
-        QemuImg.v10().run("snapshot", "-c", "a-name-that-is-much-longer-than-its-column", image.toString()).orFail();
+        QemuImg.v10()
+                .run("snapshot", "-c", "a-name-that-is-much-longer-than-its-column", image.toString())
+                .orFail();
         QemuImg.v10().run("snapshot", "-c", "ä name", image.toString()).orFail();
         long table = ByteBuffer.wrap(Files.readAllBytes(image)).getLong(64);
         // Running time 30 h and a bit, machine state of 3 GiB, all ones for no instruction count.
-        poke(image, table + 24, ByteBuffer.allocate(8).putLong(108_123_456_789_012L).array());
+        poke(
+                image,
+                table + 24,
+                ByteBuffer.allocate(8).putLong(108_123_456_789_012L).array());
         poke(image, table + 40, ByteBuffer.allocate(8).putLong(3L << 30).array());
         poke(image, table + 56, ByteBuffer.allocate(8).putLong(-1).array());
         assertSame(image);
@@ -139,22 +144,24 @@ final class InfoAgainstQemuTest {
         Path absolute = folder.resolve("absolute.qcow2");
         QemuImg.v10().create(absolute, "3M", "-b", base.toString(), "-F", "qcow2");
         assertSame(absolute, "--backing-chain");
-        QemuImg.v10().run("rebase", "-u", "-b", "gone.qcow2", "-F", "qcow2", absolute.toString()).orFail();
+        QemuImg.v10()
+                .run("rebase", "-u", "-b", "gone.qcow2", "-F", "qcow2", absolute.toString())
+                .orFail();
         assertSame(absolute, "--output=json");
     }
 
     @Test
     void refusesAnImageThatAWriterHoldsUnlessToldToShare() throws Exception {
         Path image = image("10M");
-        Process writer = new ProcessBuilder(
-                        Peers.qemu10("qemu-io").toString(), "-f", "qcow2", image.toString())
+        Process writer = new ProcessBuilder(Peers.qemu10("qemu-io").toString(), "-f", "qcow2", image.toString())
                 .redirectErrorStream(true)
                 .start();
         try {
             // The prompt stands for the image being open and locked.
             assertThat(writer.inputReader().read()).isEqualTo('q');
             CommandLine commandLine = new CommandLine(Path.of(""));
-            assertThat(QemuImg.v10().run("info", image.toString()).err()).contains("Failed to get shared \"write\" lock");
+            assertThat(QemuImg.v10().run("info", image.toString()).err())
+                    .contains("Failed to get shared \"write\" lock");
             assertThat(commandLine.run("info", image.toString()).err())
                     .startsWith("cowherd: Could not open '" + image + "': ")
                     .contains("lock")
@@ -172,8 +179,12 @@ final class InfoAgainstQemuTest {
         Path b = folder.resolve("b.qcow2");
         QemuImg.v10().create(a, "1M");
         QemuImg.v10().create(b, "1M", "-b", a.toString(), "-F", "qcow2");
-        QemuImg.v10().run("rebase", "-u", "-b", b.toString(), "-F", "qcow2", a.toString()).orFail();
-        assertThat(new CommandLine(Path.of("")).run("info", "--backing-chain", a.toString()).err())
+        QemuImg.v10()
+                .run("rebase", "-u", "-b", b.toString(), "-F", "qcow2", a.toString())
+                .orFail();
+        assertThat(new CommandLine(Path.of(""))
+                        .run("info", "--backing-chain", a.toString())
+                        .err())
                 .isEqualTo("cowherd: Backing file '" + a + "' creates an infinite loop.\n");
     }
 }

@@ -10,11 +10,22 @@ import tools.jackson.databind.json.JsonMapper;
 final class JsonWriterTest {
     @Test
     void indentsByFourSpacesAndBreaksEmptyListsAsQemuDoes() {
-        JsonWriter json = new JsonWriter().beginObject().member("a", 1).key("b").beginList().value("x").value(2);
-        json.beginObject().endObject().endList().key("c").beginList().endList().member("d", true).endObject();
-        assertThat(json.toString())
-                .isEqualTo(
-                        """
+        JsonWriter json = new JsonWriter()
+                .beginObject()
+                .member("a", 1)
+                .key("b")
+                .beginList()
+                .value("x")
+                .value(2);
+        json.beginObject()
+                .endObject()
+                .endList()
+                .key("c")
+                .beginList()
+                .endList()
+                .member("d", true)
+                .endObject();
+        assertThat(json.toString()).isEqualTo("""
                         {
                             "a": 1,
                             "b": [
@@ -48,7 +59,12 @@ final class JsonWriterTest {
     @Test
     void readsBackAsWhatWasWritten() {
         String odd = "quote \" and \u0000 and \ud83d\ude00";
-        String json = new JsonWriter().beginObject().member("k", odd).member("f", 1.5).endObject().toString();
+        String json = new JsonWriter()
+                .beginObject()
+                .member("k", odd)
+                .member("f", 1.5)
+                .endObject()
+                .toString();
         JsonNode read = JsonMapper.builder().build().readTree(json);
         assertThat(read.get("k").stringValue()).isEqualTo(odd);
         assertThat(read.get("f").doubleValue()).isEqualTo(1.5);

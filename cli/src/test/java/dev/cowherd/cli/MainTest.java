@@ -28,10 +28,7 @@ final class MainTest {
     }
 
     @ParameterizedTest
-    @CsvSource(
-            delimiter = '|',
-            textBlock =
-                    """
+    @CsvSource(delimiter = '|', textBlock = """
                     ''                              | not enough arguments; try 'cowherd --help'
                     nothing                         | Command not found: nothing
                     --nothing                       | unrecognized option '--nothing'; try 'cowherd --help'
@@ -59,7 +56,9 @@ final class MainTest {
     void refusesWhatIsNoImageInOneLineThatNamesIt(String arguments) {
         Ran ran = commandLine.run(arguments.split(" ", -1));
         String name = arguments.substring("info ".length());
-        assertThat(ran.err()).startsWith("cowherd: Could not open '" + name + "': ").hasLineCount(1);
+        assertThat(ran.err())
+                .startsWith("cowherd: Could not open '" + name + "': ")
+                .hasLineCount(1);
         assertThat(ran.exit()).isEqualTo(1);
         assertThat(ran.out()).isEmpty();
     }
@@ -67,7 +66,9 @@ final class MainTest {
     @Test
     void showsWhereAFailureAroseOnlyOnRequest() {
         for (String[] line : new String[][] {{"--debug", "info", "missing"}, {"info", "missing", "--debug"}}) {
-            assertThat(commandLine.run(line).err()).contains("\tat dev.cowherd").endsWith("No such file or directory (ENOENT)\n");
+            assertThat(commandLine.run(line).err())
+                    .contains("\tat dev.cowherd")
+                    .endsWith("No such file or directory (ENOENT)\n");
         }
         assertThat(commandLine.run("info", "--", "--debug").err())
                 .isEqualTo("cowherd: Could not open '--debug': No such file or directory (ENOENT)\n");
@@ -76,7 +77,9 @@ final class MainTest {
     @Test
     void helpsAndTellsItsVersion() {
         for (String flag : new String[] {"--help", "-h", "help"}) {
-            assertThat(commandLine.run(flag).out()).startsWith("usage: cowherd ").contains("measure", "convert");
+            assertThat(commandLine.run(flag).out())
+                    .startsWith("usage: cowherd ")
+                    .contains("measure", "convert");
         }
         assertThat(commandLine.run("info", "--help").out()).startsWith("usage: cowherd ");
         assertThat(commandLine.run("--version").out()).matches("cowherd version \\d+\\.\\d+\\.\\d+\n");

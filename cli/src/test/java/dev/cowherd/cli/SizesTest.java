@@ -17,9 +17,20 @@ final class SizesTest {
 
     @ParameterizedTest
     @CsvSource({
-        "0, 0 B", "1, 1 B", "999, 999 B", "1000, 0.977 KiB", "1023, 0.999 KiB", "1024, 1 KiB", "1536, 1.5 KiB",
-        "200704, 196 KiB", "721408, 704 KiB", "2297856, 2.19 MiB", "1073741824, 1 GiB", "1048064, 1 MiB",
-        "1023999, 1e+03 KiB", "9223372036854775807, 8 EiB"
+        "0, 0 B",
+        "1, 1 B",
+        "999, 999 B",
+        "1000, 0.977 KiB",
+        "1023, 0.999 KiB",
+        "1024, 1 KiB",
+        "1536, 1.5 KiB",
+        "200704, 196 KiB",
+        "721408, 704 KiB",
+        "2297856, 2.19 MiB",
+        "1073741824, 1 GiB",
+        "1048064, 1 MiB",
+        "1023999, 1e+03 KiB",
+        "9223372036854775807, 8 EiB"
     })
     void printsThreeDigitsAndABinaryUnit(long bytes, String expected) {
         assertThat(SizeText.of(bytes)).isEqualTo(expected);
@@ -51,8 +62,19 @@ final class SizesTest {
 
     @ParameterizedTest
     @CsvSource({
-        "0, 0", "512, 512", "1k, 1024", "1K, 1024", "1.5k, 1536", ".5k, 512", "0x10, 16", "1M, 1048576",
-        "2G, 2147483648", "1T, 1099511627776", "1P, 1125899906842624", "7E, 8070450532247928832", "100b, 100"
+        "0, 0",
+        "512, 512",
+        "1k, 1024",
+        "1K, 1024",
+        "1.5k, 1536",
+        ".5k, 512",
+        "0x10, 16",
+        "1M, 1048576",
+        "2G, 2147483648",
+        "1T, 1099511627776",
+        "1P, 1125899906842624",
+        "7E, 8070450532247928832",
+        "100b, 100"
     })
     void readsSizes(String text, long expected) throws CommandException {
         assertThat(SizeArgument.parse("image size", text)).isEqualTo(expected);
