@@ -130,8 +130,7 @@ public final class ImageMap implements LayerMap {
             Slice slice = slices.cached(at >>> sliceBits);
             boolean more;
             if (slice == null && (slice = load(at, handles, scratch)) == null) {
-                long stretch = (at | (1L << tableBits) - 1) + 1 - at;
-                more = extend(run, RunKind.UNALLOCATED, 0, stretch < 0 ? length : stretch);
+                more = extend(run, RunKind.UNALLOCATED, 0, unmapped(at, offset + length));
             } else if (extended) {
                 more = extendByPairs(run, slice, at, offset + length, handles);
             } else {
@@ -313,6 +312,12 @@ public final class ImageMap implements LayerMap {
         if (complaint != null) {
             throw corrupt(slice, index, word, complaint);
         }
+    }
+
+    /** How far the stretch without an L2 table goes: to the next table's, or past the L1 table's end to wherever it is asked for. */
+    private long unmapped(long at, long end) {
+        long index = at >>> tableBits;
+        return index >= l1.entries() ? end - at : (index + 1 << tableBits) - at;
     }
 
     /** The slice for a guest offset, loaded if need be, or null if there is no L2 table. */

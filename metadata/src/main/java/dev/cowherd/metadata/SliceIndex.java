@@ -48,10 +48,14 @@ final class SliceIndex {
         this.pages = new Object[Math.toIntExact((slices >>> pageBits) + 1)];
     }
 
-    /** The slice if it is in memory, else null. */
+    /** The slice if it is in memory, else null; for one, if it lies beyond the L1 table of a disk that is larger than that. */
     @Nullable
     Slice cached(long number) {
-        Page page = (Page) ELEMENTS.getAcquire(pages, (int) (number >>> pageBits));
+        long pageNumber = number >>> pageBits;
+        if (pageNumber >= pages.length) {
+            return null;
+        }
+        Page page = (Page) ELEMENTS.getAcquire(pages, (int) pageNumber);
         if (page == null) {
             return null;
         }

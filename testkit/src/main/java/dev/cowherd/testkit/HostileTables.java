@@ -105,6 +105,14 @@ final class HostileTables {
                         .put16((8L << 16) + 14, 65535)
                         .fileBytes((8L << 16) + 1000)));
         all.add(either(22, "snapshots at 0", () -> plain().put32(SNAPSHOTS, 1)));
+        all.add(read(
+                23,
+                "a snapshot whose disk is larger than its L1 table maps",
+                () -> plain().snapshot(3L << 16, 1).put64((8L << 16) + 48, 1L << 50)));
+        all.add(read(
+                23,
+                "the same with the smallest clusters and 2^62 bytes",
+                () -> of(3, 9).snapshot(3L << 9, 1).put64((8L << 9) + 48, 1L << 62)));
         all.add(read(23, "a valid snapshot", () -> plain().snapshot(3L << 16, 1)));
         for (long offset : new long[] {1, 0x30008, 1L << 40, 1L << 63, -65536}) {
             all.add(either(23, "snapshot's L1 at 0x" + Long.toHexString(offset), () -> plain().snapshot(offset, 1)));

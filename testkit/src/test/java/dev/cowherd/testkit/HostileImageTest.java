@@ -5,19 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 
 import dev.cowherd.format.ImageFormatException;
 import dev.cowherd.image.ChainException;
-import dev.cowherd.image.Disk;
-import dev.cowherd.image.DiskOptions;
-import dev.cowherd.image.DiskQueue;
-import dev.cowherd.image.ImageFormat;
 import java.io.IOException;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
-import java.util.Random;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -51,7 +44,7 @@ final class HostileImageTest {
         Path file = image.writeTo(folder);
         FileState before = FileState.of(file);
 
-        Optional<IOException> refusal = assertTimeoutPreemptively(LIMIT, () -> readAll(file, DiskOptions.defaults()));
+        Optional<IOException> refusal = assertTimeoutPreemptively(LIMIT, () -> HostileReads.readAll(file, ""));
 
         assertThat(FileState.of(file)).isEqualTo(before);
         switch (image.fate()) {
@@ -69,8 +62,7 @@ final class HostileImageTest {
         Path file = image.writeTo(folder);
         FileState before = FileState.of(file);
 
-        Optional<IOException> refusal = assertTimeoutPreemptively(
-                LIMIT, () -> readAll(file, DiskOptions.defaults().withSnapshot("1")));
+        Optional<IOException> refusal = assertTimeoutPreemptively(LIMIT, () -> HostileReads.readAll(file, "1"));
 
         assertThat(FileState.of(file)).isEqualTo(before);
         if (image.row() == 23 && image.fate() != HostileImage.Fate.READ) {
@@ -93,31 +85,6 @@ final class HostileImageTest {
             assertThat(refusal.getMessage().toLowerCase(Locale.ROOT))
                     .as("names the value")
                     .containsAnyOf(Long.toString(image.value()), Long.toHexString(image.value()));
-        }
-    }
-
-    /** The typed error that opening or reading ended with, or nothing if all was read. */
-    private static Optional<IOException> readAll(Path file, DiskOptions options) {
-        try (Disk disk = Disk.open(file, options.withFormat(ImageFormat.QCOW2));
-                DiskQueue queue = disk.openQueue();
-                Arena arena = Arena.ofConfined()) {
-            MemorySegment buffer = arena.allocate(1 << 20);
-            long size = disk.sizeBytes();
-            for (long offset = 0; offset < Math.min(size, 16L << 20); offset += buffer.byteSize()) {
-                queue.read(offset, buffer.asSlice(0, Math.min(buffer.byteSize(), size - offset)));
-            }
-            Random random = new Random(1);
-            for (int i = 0; i < 100 && size > 0; i++) {
-                long offset = i == 0 ? size - 1 : random.nextLong(size);
-                queue.read(offset, buffer.asSlice(0, Math.min(4096, size - offset)));
-                queue.status(offset, Math.min(size - offset, 1L << 40));
-            }
-            if (size > 0) {
-                queue.status(0, size);
-            }
-            return Optional.empty();
-        } catch (IOException e) {
-            return Optional.of(e);
         }
     }
 }
