@@ -127,6 +127,9 @@ final class ChainOpener {
 
     private Layer openLayer(Storage storage, String name, ImageFormat format) throws IOException {
         if (format == ImageFormat.RAW) {
+            if (layers.isEmpty()) {
+                wantedSnapshot(name, List.of());
+            }
             long bytes = storage.sizeBytes();
             // A disk is made of sectors: the last one of an odd file is filled up with zeros, as QEMU does.
             long sectors = bytes / SECTOR_BYTES + (bytes % SECTOR_BYTES == 0 ? 0 : 1);
