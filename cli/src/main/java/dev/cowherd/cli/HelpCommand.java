@@ -15,7 +15,8 @@ final class HelpCommand implements Command {
               bench    [-c COUNT] [-d DEPTH] [-f FMT] [-s SIZE] [--queues N] [--random] [--runtime SECONDS] FILE
 
             Commands of our own:
-              serve nbd [--socket PATH | --port PORT] FILE
+              serve nbd [--bind ADDR:PORT | --socket PATH] [--export-name NAME] [-f FMT] [-l SNAPSHOT] [-T CACHE] [-U]
+                        [--max-connections N] FILE
               demo
 
             --debug            shows where in the program a failure arose

@@ -104,7 +104,7 @@ public final class Main {
             case "convert" -> new ConvertCommand();
             case "compare" -> new CompareCommand();
             case "bench" -> new BenchCommand();
-            case "serve" -> notYet(name);
+            case "serve" -> new ServeCommand();
             case "demo" -> new DemoCommand();
             case "amend", "bitmap", "commit", "create", "dd", "rebase", "resize", "snapshot" -> notYet(name);
             default -> null;

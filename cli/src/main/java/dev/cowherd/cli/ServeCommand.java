@@ -1,0 +1,137 @@
+package dev.cowherd.cli;
+
+import dev.cowherd.image.Disk;
+import dev.cowherd.image.DiskOptions;
+import dev.cowherd.nbd.NbdOptions;
+import dev.cowherd.nbd.NbdServer;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.net.UnixDomainSocketAddress;
+import java.util.concurrent.CountDownLatch;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * {@code serve nbd IMAGE}: exports an image, read-only, until Ctrl-C. Standard output carries the URI and how to connect, and
+ * is complete when clients can; standard error carries what goes wrong with clients.
+ */
+final class ServeCommand implements Command {
+    private DiskOptions disks = DiskOptions.defaults();
+    private NbdOptions server = NbdOptions.defaults();
+    private @Nullable String bind;
+    private @Nullable String socket;
+
+    @Override
+    public int run(Invocation in) throws Exception {
+        Flags flags = new Flags(
+                in.args(),
+                "-f --format=",
+                "-U --force-share",
+                "-l --snapshot=",
+                "-T --cache=",
+                "-b --bind=",
+                "-k --socket=",
+                "-x --export-name=",
+                "-D --description=",
+                "-e --max-connections=",
+                "--no-structured-replies",
+                "--http",
+                "-h --help");
+        for (String flag = flags.next(); flag != null; flag = flags.next()) {
+            if (flag.equals("-h")) {
+                return new HelpCommand().run(in);
+            }
+            accept(flag, flags);
+        }
+        if (flags.operands().isEmpty()) {
+            throw new CommandException("serve what? Try 'cowherd serve nbd FILE'");
+        }
+        if (!flags.operands().get(0).equals("nbd")) {
+            throw new CommandException("cannot serve '" + flags.operands().get(0) + "', only nbd");
+        }
+        if (flags.operands().size() != 2) {
+            throw new CommandException("Expecting one image file name");
+        }
+        return serve(in, flags.operands().get(1));
+    }
+
+    private void accept(String flag, Flags flags) throws CommandException {
+        switch (flag) {
+            case "-f" -> disks = disks.withFormat(DiskArguments.format(flags.value()));
+            case "-U" -> disks = disks.withForceShare(true);
+            case "-l" -> disks = disks.withSnapshot(DiskArguments.snapshot(flags.value()));
+            case "-T" ->
+                disks = disks.withCacheMode(CacheArgument.parse(flags.value(), "Invalid cache mode: " + flags.value()));
+            case "-b" -> bind = flags.value();
+            case "-k" -> socket = flags.value();
+            case "-x" -> server = checked(() -> server.withExportName(flags.value()));
+            case "-D" -> server = checked(() -> server.withDescription(flags.value()));
+            case "-e" -> server = server.withMaxConnections(maxConnections(flags.value()));
+            case "--no-structured-replies" -> server = server.withStructuredReplies(false);
+            case "--http" -> throw new CommandException("serve --http is not implemented yet");
+            default -> throw new CommandException("serve " + flag + " is not implemented yet");
+        }
+    }
+
+    private int serve(Invocation in, String image) throws CommandException, IOException, InterruptedException {
+        if (socket != null && bind != null) {
+            throw new CommandException("--socket and --bind exclude each other");
+        }
+        if (socket != null) {
+            server = server.withAddress(
+                    UnixDomainSocketAddress.of(in.path(socket).toAbsolutePath()));
+        } else if (bind != null) {
+            server = server.withAddress(ListenAddress.parse(bind, NbdOptions.DEFAULT_PORT));
+        }
+        PrintStream err = in.err();
+        server = server.withLog(line -> err.println("cowherd: ".concat(line)));
+        disks = disks.withWarnings(line -> err.println("cowherd: warning: ".concat(line)));
+        CountDownLatch stop = new CountDownLatch(1);
+        try (Disk disk = DiskArguments.open(in, image, disks);
+                NbdServer running = NbdServer.start(disk, server);
+                CtrlC signal = new CtrlC(stop::countDown)) {
+            greet(in.out(), image, disk, running.uri());
+            while (!signal.pressed()) {
+                stop.await();
+            }
+        }
+        in.out().println("stopped");
+        return 0;
+    }
+
+    private static void greet(PrintStream out, String image, Disk disk, String uri) {
+        String quoted = "'" + uri.replace("'", "'\\''") + "'";
+        out.println("Serving " + image + " (" + SizeText.of(disk.sizeBytes()) + ", read-only) at");
+        out.println("  " + uri);
+        out.println("Connect with");
+        out.println("  nbdinfo " + quoted);
+        out.println("  nbdcopy --connections=4 " + quoted + " copy.raw");
+        out.println("  qemu-img convert -p -f raw -O qcow2 " + quoted + " copy.qcow2");
+        out.println("  qemu-system-x86_64 -drive format=raw,if=virtio,snapshot=on,file=" + quoted);
+        out.println("Ctrl-C stops.");
+        out.flush();
+    }
+
+    private static int maxConnections(String text) throws CommandException {
+        try {
+            int count = Integer.parseInt(text);
+            if (count >= 1) {
+                return count;
+            }
+        } catch (NumberFormatException e) {
+            throw new CommandException("--max-connections '" + text + "' is not a number", e);
+        }
+        throw new CommandException("--max-connections must be 1 or more");
+    }
+
+    private interface Change {
+        NbdOptions apply();
+    }
+
+    private static NbdOptions checked(Change change) throws CommandException {
+        try {
+            return change.apply();
+        } catch (IllegalArgumentException e) {
+            throw new CommandException(String.valueOf(e.getMessage()), e);
+        }
+    }
+}
