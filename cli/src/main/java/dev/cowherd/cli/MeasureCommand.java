@@ -90,19 +90,21 @@ final class MeasureCommand implements Command {
     }
 
     private @Nullable Qcow2Target target() throws CommandException {
-        switch (targetFormat) {
-            case "qcow2" -> {
-                return Qcow2Target.parse(creation);
-            }
+        return switch (targetFormat) {
+            case "qcow2" -> Qcow2Target.parse(creation);
             case "raw" -> {
-                for (String name : Qcow2Target.split(creation).keySet()) {
-                    if (!name.equals("preallocation") && !name.equals("size")) {
-                        throw new CommandException("Invalid parameter '" + name + "'");
-                    }
-                }
-                return null;
+                refuseOptionsOfRaw();
+                yield null;
             }
             default -> throw new CommandException("Unknown file format '" + targetFormat + "'");
+        };
+    }
+
+    private void refuseOptionsOfRaw() throws CommandException {
+        for (String name : Qcow2Target.split(creation).keySet()) {
+            if (!name.equals("preallocation") && !name.equals("size")) {
+                throw new CommandException("Invalid parameter '" + name + "'");
+            }
         }
     }
 
