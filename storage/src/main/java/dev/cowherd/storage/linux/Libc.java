@@ -14,37 +14,32 @@ import java.lang.ref.Reference;
 /**
  * The C library's functions, bound once.
  *
- * <p>Linking costs start-up time for each distinct shape of function, so the functions share few shapes: whole numbers are
- * declared as 64 bits wide, which is how registers carry them in every 64-bit ABI of Linux. Only the low 32 bits of an int
- * result are looked at.
+ * <p>Linking costs start-up time for each distinct shape of function, so all functions share one: a descriptor, an address, three
+ * whole numbers, and a whole number back. Whole numbers travel in the same registers whatever their width and whether they
+ * are addresses; registers that a function does not ask for are ignored; variadic functions take whole numbers like any
+ * other. This holds in the C ABIs of Linux on x86-64, aarch64 and riscv64. Of an int result only the low 32 bits count.
  */
 public final class Libc implements FileCalls {
     /** The running kernel. */
     public static final Libc HOST = new Libc();
 
     private static final Linker LINKER = Linker.nativeLinker();
+    private static final FunctionDescriptor SHAPE =
+            FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG);
 
-    private static final FunctionDescriptor FD_BUFFER =
-            FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG);
-    private static final FunctionDescriptor FD_NUMBERS =
-            FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG);
-
-    private static final MethodHandle PREAD = bind("pread", FD_BUFFER);
-    private static final MethodHandle PWRITE = bind("pwrite", FD_BUFFER);
-    private static final MethodHandle PREADV = bind("preadv", FD_BUFFER);
-    private static final MethodHandle OPENAT = bind("openat", FD_BUFFER, Linker.Option.firstVariadicArg(3));
-    private static final MethodHandle FCNTL = bind(
-            "fcntl", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, ADDRESS), Linker.Option.firstVariadicArg(2));
-    private static final MethodHandle IOCTL = bind(
-            "ioctl", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, JAVA_LONG, ADDRESS), Linker.Option.firstVariadicArg(2));
-    private static final MethodHandle STATX =
-            bind("statx", FunctionDescriptor.of(JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG, ADDRESS));
-    private static final MethodHandle LSEEK = bind("lseek", FD_NUMBERS);
-    private static final MethodHandle FALLOCATE = bind("fallocate", FD_NUMBERS);
-    private static final MethodHandle FTRUNCATE = bind("ftruncate", FD_NUMBERS);
-    private static final MethodHandle FDATASYNC = bind("fdatasync", FD_NUMBERS);
-    private static final MethodHandle CLOSE = bind("close", FD_NUMBERS);
-    private static final MethodHandle FSTATFS = bind("fstatfs", FD_BUFFER);
+    private static final MethodHandle PREAD = bind("pread");
+    private static final MethodHandle PWRITE = bind("pwrite");
+    private static final MethodHandle PREADV = bind("preadv");
+    private static final MethodHandle OPENAT = bind("openat");
+    private static final MethodHandle FCNTL = bind("fcntl");
+    private static final MethodHandle IOCTL = bind("ioctl");
+    private static final MethodHandle STATX = bind("statx");
+    private static final MethodHandle FSTATFS = bind("fstatfs");
+    private static final MethodHandle LSEEK = bind("lseek");
+    private static final MethodHandle FALLOCATE = bind("fallocate");
+    private static final MethodHandle FTRUNCATE = bind("ftruncate");
+    private static final MethodHandle FDATASYNC = bind("fdatasync");
+    private static final MethodHandle CLOSE = bind("close");
 
     private static final int AT_FDCWD = -100;
     private static final int AT_EMPTY_PATH = 0x1000;
@@ -53,14 +48,11 @@ public final class Libc implements FileCalls {
 
     private Libc() {}
 
-    private static MethodHandle bind(String function, FunctionDescriptor shape, Linker.Option... more) {
+    private static MethodHandle bind(String function) {
         MemorySegment address = LINKER.defaultLookup()
                 .find(function)
                 .orElseThrow(() -> new UnsatisfiedLinkError("the C library has no " + function));
-        Linker.Option[] options = new Linker.Option[more.length + 1];
-        options[0] = Linker.Option.captureCallState("errno");
-        System.arraycopy(more, 0, options, 1, more.length);
-        return LINKER.downcallHandle(address, shape, options);
+        return LINKER.downcallHandle(address, SHAPE, Linker.Option.captureCallState("errno"));
     }
 
     @Override
@@ -68,7 +60,7 @@ public final class Libc implements FileCalls {
         CallState state = CallState.current();
         long result;
         try {
-            result = (long) PREAD.invokeExact(state.captured, fd, buffer, buffer.byteSize(), offset);
+            result = (long) PREAD.invokeExact(state.captured, fd, buffer, buffer.byteSize(), offset, 0L);
         } catch (Throwable e) {
             throw unexpected(e);
         }
@@ -80,7 +72,7 @@ public final class Libc implements FileCalls {
         CallState state = CallState.current();
         long result;
         try {
-            result = (long) PWRITE.invokeExact(state.captured, fd, buffer, buffer.byteSize(), offset);
+            result = (long) PWRITE.invokeExact(state.captured, fd, buffer, buffer.byteSize(), offset, 0L);
         } catch (Throwable e) {
             throw unexpected(e);
         }
@@ -100,7 +92,7 @@ public final class Libc implements FileCalls {
         }
         long result;
         try {
-            result = (long) PREADV.invokeExact(state.captured, fd, array, (long) count, offset);
+            result = (long) PREADV.invokeExact(state.captured, fd, array, (long) count, offset, 0L);
         } catch (Throwable e) {
             throw unexpected(e);
         } finally {
@@ -111,41 +103,37 @@ public final class Libc implements FileCalls {
 
     @Override
     public long fallocate(int fd, int mode, long offset, long length) {
-        return call(FALLOCATE, fd, mode, offset, length);
+        return call(FALLOCATE, fd, MemorySegment.ofAddress(mode), offset, length);
     }
 
     @Override
     public long fdatasync(int fd) {
-        return call(FDATASYNC, fd, 0, 0, 0);
+        return call(FDATASYNC, fd, MemorySegment.NULL, 0, 0);
     }
 
     @Override
     public long ftruncate(int fd, long length) {
-        return call(FTRUNCATE, fd, length, 0, 0);
+        return call(FTRUNCATE, fd, MemorySegment.ofAddress(length), 0, 0);
     }
 
     @Override
     public long open(String path, int flags, int mode) {
-        CallState state = CallState.current();
         try (Arena arena = Arena.ofConfined()) {
-            long result = (long)
-                    OPENAT.invokeExact(state.captured, AT_FDCWD, arena.allocateFrom(path), (long) flags, (long) mode);
-            return (int) result >= 0 ? (int) result : state.negatedErrno();
-        } catch (Throwable e) {
-            throw unexpected(e);
+            return call(OPENAT, AT_FDCWD, arena.allocateFrom(path), flags, mode);
         }
     }
 
     /** close(2). The descriptor is gone whatever the answer is. */
     public long close(int fd) {
-        return call(CLOSE, fd, 0, 0, 0);
+        return call(CLOSE, fd, MemorySegment.NULL, 0, 0);
     }
 
     /** lseek(2). */
     public long lseek(int fd, long offset, int whence) {
         CallState state = CallState.current();
         try {
-            long result = (long) LSEEK.invokeExact(state.captured, fd, offset, (long) whence, 0L);
+            long result = (long)
+                    LSEEK.invokeExact(state.captured, fd, MemorySegment.ofAddress(offset), (long) whence, 0L, 0L);
             return result >= 0 ? result : state.negatedErrno();
         } catch (Throwable e) {
             throw unexpected(e);
@@ -154,12 +142,12 @@ public final class Libc implements FileCalls {
 
     /** fcntl(2) with a structure. */
     public long fcntl(int fd, int command, MemorySegment argument) {
-        return control(FCNTL, fd, command, argument);
+        return call(FCNTL, fd, MemorySegment.ofAddress(command), argument.address(), 0);
     }
 
     /** ioctl(2) with a structure. */
     public long ioctl(int fd, long request, MemorySegment argument) {
-        return control(IOCTL, fd, request, argument);
+        return call(IOCTL, fd, MemorySegment.ofAddress(request), argument.address(), 0);
     }
 
     /** What the kernel knows of the file behind a path, links followed. */
@@ -178,14 +166,9 @@ public final class Libc implements FileCalls {
 
     /** The magic number of the file system that an open file lies on, or minus errno. */
     public long fileSystemType(int fd) {
-        CallState state = CallState.current();
-        MemorySegment room = state.struct();
-        try {
-            long result = (long) FSTATFS.invokeExact(state.captured, fd, room, 0L, 0L);
-            return (int) result >= 0 ? room.get(JAVA_LONG, 0) : state.negatedErrno();
-        } catch (Throwable e) {
-            throw unexpected(e);
-        }
+        MemorySegment room = CallState.current().struct();
+        long result = call(FSTATFS, fd, room, 0, 0);
+        return result >= 0 ? room.get(JAVA_LONG, 0) : result;
     }
 
     private static long statx(int fd, MemorySegment path, int flags, FileStat into) {
@@ -193,7 +176,7 @@ public final class Libc implements FileCalls {
         MemorySegment room = state.struct().fill((byte) 0);
         try {
             long mask = STATX_BASIC_STATS | STATX_DIOALIGN;
-            long result = (long) STATX.invokeExact(state.captured, fd, path, (long) flags, mask, room);
+            long result = (long) STATX.invokeExact(state.captured, fd, path, (long) flags, mask, room.address());
             if ((int) result < 0) {
                 return state.negatedErrno();
             }
@@ -204,20 +187,11 @@ public final class Libc implements FileCalls {
         return 0;
     }
 
-    private static long call(MethodHandle function, int fd, long a, long b, long c) {
+    /** A call that answers an int. Structures given by their address must outlive it. */
+    private static long call(MethodHandle function, int fd, MemorySegment a, long b, long c) {
         CallState state = CallState.current();
         try {
-            long result = (long) function.invokeExact(state.captured, fd, a, b, c);
-            return (int) result >= 0 ? (int) result : state.negatedErrno();
-        } catch (Throwable e) {
-            throw unexpected(e);
-        }
-    }
-
-    private static long control(MethodHandle function, int fd, long command, MemorySegment argument) {
-        CallState state = CallState.current();
-        try {
-            long result = (long) function.invokeExact(state.captured, fd, command, argument);
+            long result = (long) function.invokeExact(state.captured, fd, a, b, c, 0L);
             return (int) result >= 0 ? (int) result : state.negatedErrno();
         } catch (Throwable e) {
             throw unexpected(e);
