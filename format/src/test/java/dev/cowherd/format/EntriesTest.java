@@ -100,6 +100,16 @@ class EntriesTest {
     }
 
     @Test
+    void aRefcountTableEntryIsAnOffsetAndReservedBits() {
+        Cases.run(1000, random -> {
+            long word = random.nextLong();
+            assertThat(RefcountTableEntry.blockOffset(word) | RefcountTableEntry.reserved(word))
+                    .isEqualTo(word);
+        });
+        assertThat(RefcountTableEntry.reserved(-1)).isEqualTo(511);
+    }
+
+    @Test
     void aBitmapTableEntryHasAnOffsetOrOneBit() {
         assertThat(BitmapTableEntry.hostOffset(0x50000)).isEqualTo(0x50000);
         assertThat(BitmapTableEntry.reserved(0x50000)).isZero();
