@@ -110,7 +110,21 @@ final class SnapshotEntries {
         int idBytes = Short.toUnsignedInt(numbers.getShort(12));
         byte[] texts = new byte[idBytes + Short.toUnsignedInt(numbers.getShort(14))];
         host.bytes(entry.position() + FIXED_BYTES + numbers.getInt(36), texts.length, texts);
-        String id = new String(texts, 0, idBytes, StandardCharsets.UTF_8);
-        return id + " (" + new String(texts, idBytes, texts.length - idBytes, StandardCharsets.UTF_8) + ")";
+        return text(texts, 0, idBytes) + " (" + text(texts, idBytes, texts.length) + ")";
+    }
+
+    /** A text up to its first NUL, fit for a terminal. */
+    private static String text(byte[] bytes, int from, int end) {
+        int stop = from;
+        while (stop < end && bytes[stop] != 0) {
+            stop++;
+        }
+        StringBuilder text = new StringBuilder(new String(bytes, from, stop - from, StandardCharsets.UTF_8));
+        for (int i = 0; i < text.length(); i++) {
+            if (Character.isISOControl(text.charAt(i))) {
+                text.setCharAt(i, '?');
+            }
+        }
+        return text.toString();
     }
 }

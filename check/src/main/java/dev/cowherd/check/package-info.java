@@ -15,6 +15,18 @@
  *   <li>All cores compare counts with refcount blocks; again, one thread puts the differences into words.
  * </ol>
  *
+ * <p>Where it differs from {@code qemu-img check}, on purpose:
+ *
+ * <ul>
+ *   <li>No backing file and no data file is opened, so an image whose others are missing can be checked.
+ *   <li>A fault in an L2 table that several L1 tables share counts once for each of them, as in QEMU, but its line is said
+ *       once. Lines about L1 tables come before those about L2 tables.
+ *   <li>An active L1 table that is not wholly in the file is refused, as every open of such an image is; QEMU's check reads
+ *       zeros for what is missing.
+ *   <li>An image whose structures overlap so that the work would exceed the file's size, or whose counts exceed the memory
+ *       set aside, is refused.
+ * </ul>
+ *
  * <p>Invariants: nothing is written; memory is sized by what the file holds, never by what it claims; counts are final before
  * the third stage begins. The package must not know how the engine maps guest offsets.
  */

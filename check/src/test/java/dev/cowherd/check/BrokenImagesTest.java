@@ -43,6 +43,8 @@ class BrokenImagesTest {
         SNAPSHOTS("cluster_size=4096", "6M"),
         BITMAPS("cluster_size=4096", "6M"),
         DATA_FILE("cluster_size=4096", "6M"),
+        DATA_FILE_EXTENDED("cluster_size=16k,extended_l2=on", "20M"),
+        LARGE_CLUSTERS("cluster_size=256k,refcount_bits=2", "20M"),
         USUAL("compression_type=zstd", "40M");
 
         private final String options;
@@ -55,20 +57,24 @@ class BrokenImagesTest {
 
         Path make(Path folder) {
             Path image = folder.resolve(name() + ".qcow2");
-            String all = this == DATA_FILE ? options + ",data_file=" + image + ".data" : options;
+            String all = hasDataFile() ? options + ",data_file=" + image + ".data" : options;
             QEMU.create(image, size, "-o", all);
             if (this == BITMAPS) {
                 QEMU.run("bitmap", "--add", "-g", "4096", image.toString(), "b0")
                         .orFail();
             }
             write(image, 1);
-            if (this == SNAPSHOTS || this == USUAL) {
+            if (this == SNAPSHOTS || this == USUAL || this == EXTENDED || this == VERSION_2) {
                 QEMU.run("snapshot", "-c", "one", image.toString()).orFail();
                 write(image, 2);
                 QEMU.run("snapshot", "-c", "two", image.toString()).orFail();
                 write(image, 3);
             }
             return image;
+        }
+
+        private boolean hasDataFile() {
+            return this == DATA_FILE || this == DATA_FILE_EXTENDED;
         }
 
         private void write(Path image, int round) {
@@ -78,7 +84,7 @@ class BrokenImagesTest {
                     "write -P 3 500k 32k",
                     "write -z " + (600 + round * 16) + "k 64k",
                     "write -P 4 " + round * 100 + "k 3k"));
-            if (this != DATA_FILE && this != ONE_BIT) {
+            if (!hasDataFile() && this != ONE_BIT && this != LARGE_CLUSTERS) {
                 int cluster = this == USUAL ? 64 << 10 : this == EXTENDED ? 16 << 10 : 4 << 10;
                 for (int i = 0; i < 5; i++) {
                     commands.add("write -c -P " + (10 + i) + " " + (12L * (64 << 10) + (long) (round * 8 + i) * cluster)
