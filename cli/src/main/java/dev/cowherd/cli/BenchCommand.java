@@ -176,8 +176,8 @@ final class BenchCommand implements Command {
     private static String jsonOf(BenchResult result) {
         return new JsonWriter()
                 .beginObject()
-                .member("iops", result.iops())
-                .member("bytes_per_second", result.bytesPerSecond())
+                .member("iops", Math.round(result.iops() * 10) / 10.0)
+                .member("bytes_per_second", Math.round(result.bytesPerSecond()))
                 .member("requests", result.requests())
                 .member("seconds", result.seconds())
                 .key("latency_us")

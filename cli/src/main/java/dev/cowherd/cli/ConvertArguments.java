@@ -150,10 +150,10 @@ final class ConvertArguments {
         }
     }
 
-    /** The cache mode of the target: qemu-img's default is {@code unsafe}, which does not wait for the disk. */
+    /** The cache mode of the target. When we say it is done, it is on the disk; qemu-img's default, {@code unsafe}, does not wait. */
     CacheMode targetCacheMode() throws CommandException {
         return targetCache == null
-                ? CacheMode.UNSAFE
+                ? CacheMode.WRITEBACK
                 : CacheArgument.parse(targetCache, "Invalid cache option: " + targetCache);
     }
 

@@ -61,7 +61,23 @@ final class ConvertTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"-S0", "-S512", "-S1k", "-S4k", "-S12k", "-S64k", "-S1M", "-S16M", "-m1", "-m16", "-W"})
+    @ValueSource(
+            strings = {
+                "-S0",
+                "-S512",
+                "-S1k",
+                "-S4k",
+                "-S12k",
+                "-S64k",
+                "-S1M",
+                "-S16M",
+                "-m1",
+                "-m16",
+                "-W",
+                "-tnone",
+                "-tunsafe",
+                "-Tnone"
+            })
     void runsOfZerosBecomeHolesAsTheUserAsks(String flag) throws IOException {
         requireSameAsQemu(flag, image.toString());
     }
