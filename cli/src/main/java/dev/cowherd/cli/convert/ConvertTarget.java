@@ -161,20 +161,17 @@ public final class ConvertTarget implements AutoCloseable {
      * @throws IOException if the host refuses
      */
     public String discard() throws IOException {
-        switch (kind) {
+        return switch (kind) {
             case CREATED -> {
                 Files.deleteIfExists(path);
-                return path + " removed";
+                yield path + " removed";
             }
             case REPLACED -> {
                 storage.truncate(0);
-                return path + " left empty";
+                yield path + " left empty";
             }
-            case KEPT -> {
-                return path + " holds only a part of the image";
-            }
-        }
-        throw new IllegalStateException("no such kind");
+            case KEPT -> path + " holds only a part of the image";
+        };
     }
 
     /** Gives the target and its lock back. */
