@@ -1,6 +1,7 @@
 package dev.cowherd.cli;
 
 import dev.cowherd.format.BitmapEntry;
+import dev.cowherd.format.Header;
 import dev.cowherd.image.BlockStatus;
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskOptions;
@@ -134,11 +135,12 @@ final class MeasureCommand implements Command {
 
     private static long bitmapBytes(Disk disk, Qcow2Target target) throws CommandException, IOException {
         Layer top = disk.layers().get(0);
-        if (target.version() < 3 || top.header() == null) {
+        Header header = top.header();
+        if (target.version() < 3 || header == null || header.version() < 3) {
             return -1;
         }
         List<BitmapEntry> kept = new ArrayList<>();
-        for (BitmapEntry bitmap : ImageInspector.bitmaps(top.storage(), top.header())) {
+        for (BitmapEntry bitmap : ImageInspector.bitmaps(top.storage(), header)) {
             if (!bitmap.inUse()) {
                 kept.add(bitmap);
             }
@@ -182,8 +184,7 @@ final class MeasureCommand implements Command {
 
         static Need of(Qcow2Target target, long guestBytes, long dataBytes, long bitmapBytes) {
             long full = target.fullyAllocatedBytes(guestBytes);
-            return new Need(
-                    full - guestBytes + (target.fullyPreallocated() ? guestBytes : dataBytes), full, bitmapBytes);
+            return new Need(full - guestBytes + (target.fullyPreallocated() ? guestBytes : dataBytes), full, bitmapBytes);
         }
     }
 }

@@ -2,6 +2,8 @@ package dev.cowherd.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.cowherd.testkit.ImageRecipes;
+import dev.cowherd.testkit.QemuImages;
 import dev.cowherd.testkit.QemuImg;
 import dev.cowherd.testkit.Ran;
 import java.nio.file.Path;
@@ -56,6 +58,21 @@ final class MeasureAgainstQemuTest {
             }
         }
         assertSame(List.of("-O", "qcow2", "--size", "10G"));
+    }
+
+    @Test
+    void sameForTheWholeMatrixOfImages() {
+        QemuImages images = QemuImages.shared();
+        ImageRecipes.pairwise(1).parallelStream().map(images::make).forEach(made -> {
+            String top = made.top().toString();
+            assertSame(List.of("-O", "qcow2", top));
+            assertSame(List.of("-O", "qcow2", "--output=json", "-o", "cluster_size=4k", top));
+            assertSame(List.of("-O", "qcow2", "--output=json", "-o", "cluster_size=2M,compat=0.10", top));
+            assertSame(List.of("-O", "raw", "--output=json", top));
+            for (String snapshot : made.snapshots()) {
+                assertSame(List.of("-O", "qcow2", "--output=json", "-l", snapshot, top));
+            }
+        });
     }
 
     @Test
