@@ -8,7 +8,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Random;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -34,7 +33,7 @@ class SameRefusalAsQemuTest {
     private Path folder;
 
     static List<HostileHeaderTest.Hostile> hostile() {
-        return Stream.concat(HostileHeaderTest.fields(), HostileHeaderTest.extensions())
+        return HostileHeaderTest.all()
                 .filter(hostile -> hostile.error() == UnsupportedImageException.class
                         || STRICTER.stream().noneMatch(hostile.says()::contains))
                 .toList();
