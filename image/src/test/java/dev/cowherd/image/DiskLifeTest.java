@@ -139,7 +139,7 @@ class DiskLifeTest {
                 failure.set(e);
             }
         });
-        while (thread.getState() != Thread.State.TIMED_WAITING) {
+        while (thread.isAlive() && thread.getState() != Thread.State.TIMED_WAITING) {
             Thread.onSpinWait();
         }
         return thread;
@@ -159,9 +159,10 @@ class DiskLifeTest {
                 failure.set(e);
             }
         });
-        while (closer.getState() != Thread.State.WAITING) {
+        while (closer.isAlive() && closer.getState() != Thread.State.WAITING) {
             Thread.onSpinWait();
         }
+        assertThat(closer.isAlive()).isTrue();
         gate.open();
         reader.join();
         closer.join();

@@ -167,7 +167,7 @@ class SliceSharingTest {
                 throw new IllegalStateException(e);
             }
         });
-        while (loader.getState() != Thread.State.TIMED_WAITING) {
+        while (loader.isAlive() && loader.getState() != Thread.State.TIMED_WAITING) {
             Thread.onSpinWait();
         }
         return loader;
@@ -182,6 +182,7 @@ class SliceSharingTest {
         Thread loader = startLoad(map, gate, SLICE_GUEST_BYTES);
         // The same page of the index, and the load still in it: a hit needs neither.
         assertThat(TinyImage.lookup(map, gate, null).map(0, 1)).isInstanceOf(Extent.Data.class);
+        assertThat(loader.getState()).isEqualTo(Thread.State.TIMED_WAITING);
         gate.open();
         loader.join();
     }
@@ -245,7 +246,7 @@ class SliceSharingTest {
                 answer.set(e);
             }
         });
-        while (waiter.getState() != Thread.State.WAITING) {
+        while (waiter.isAlive() && waiter.getState() != Thread.State.WAITING) {
             Thread.onSpinWait();
         }
         gate.open();
