@@ -317,7 +317,7 @@ public final class ImageMap implements LayerMap {
     /** How far the stretch without an L2 table goes: to the next table's, or past the L1 table's end to wherever it is asked for. */
     private long unmapped(long at, long end) {
         long index = at >>> tableBits;
-        return index >= l1.entries() ? end - at : (index + 1 << tableBits) - at;
+        return index >= l1.entries() ? end - at : ((index + 1) << tableBits) - at;
     }
 
     /** The slice for a guest offset, loaded if need be, or null if there is no L2 table. */
