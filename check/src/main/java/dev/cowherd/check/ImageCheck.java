@@ -129,8 +129,7 @@ public final class ImageCheck {
     private L2Stats scanL2(Progress progress) throws IOException {
         boolean externalData = header.hasExternalDataFile();
         long clusters = geometry.clustersFor(fileBytes);
-        L2Stage stage =
-                new L2Stage(geometry, tables, () -> new L2Scan(geometry, externalData, counts, clusters), progress);
+        L2Stage stage = new L2Stage(geometry, externalData, counts, clusters, tables, progress);
         new Crew(storage, options.threads()).run(stage, stage.parts());
         copiedSuspect |= stage.audit(host, new L2Audit(geometry, externalData, owners, findings));
         return stage.stats();

@@ -3,7 +3,7 @@ package dev.cowherd.check;
 import dev.cowherd.format.Geometry;
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.Comparator;
+import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 
@@ -13,28 +13,38 @@ import java.util.concurrent.atomic.AtomicInteger;
  */
 final class L2Stage implements Crew.Job {
     /** A table with something to be said about it: where the scan stopped, and what came before. */
-    private record Unfinished(int table, int entry, long nextContiguous) {}
+    private record Unfinished(int table, int entry, long nextContiguous) implements Comparable<Unfinished> {
+        @Override
+        public int compareTo(Unfinished other) {
+            return Integer.compare(table, other.table);
+        }
+    }
 
     private final Geometry geometry;
     private final L2Tables tables;
     private final long[] sorted;
-    private final ScanFactory scans;
+    private final boolean externalData;
+    private final ReferenceCounts counts;
+    private final long fileClusters;
     private final Progress progress;
     private final int batch;
     private final AtomicInteger cursor = new AtomicInteger();
     private final List<Unfinished> unfinished = new ArrayList<>();
     private final L2Stats stats = new L2Stats();
 
-    /** Makes a scan for each thread. */
-    interface ScanFactory {
-        L2Scan create();
-    }
-
-    L2Stage(Geometry geometry, L2Tables tables, ScanFactory scans, Progress progress) {
+    L2Stage(
+            Geometry geometry,
+            boolean externalData,
+            ReferenceCounts counts,
+            long fileClusters,
+            L2Tables tables,
+            Progress progress) {
         this.geometry = geometry;
         this.tables = tables;
         this.sorted = tables.sortedOffsets();
-        this.scans = scans;
+        this.externalData = externalData;
+        this.counts = counts;
+        this.fileClusters = fileClusters;
         this.progress = progress;
         this.batch = Math.max(1, (HostTables.CHUNK_BYTES / 2) >>> geometry.clusterBits());
     }
@@ -51,10 +61,10 @@ final class L2Stage implements Crew.Job {
 
     @Override
     public void work(HostTables host, boolean first) throws IOException {
-        L2Scan scan = scans.create();
+        L2Scan scan = new L2Scan(geometry, externalData, counts, fileClusters);
         long[] words = new long[0];
         while (true) {
-            int from = cursor.getAndUpdate(at -> Math.min(sorted.length, at + batch));
+            int from = cursor.getAndAdd(batch);
             if (from >= sorted.length) {
                 break;
             }
@@ -106,7 +116,7 @@ final class L2Stage implements Crew.Job {
      * @return whether it left anything
      */
     boolean audit(HostTables host, L2Audit audit) throws IOException {
-        unfinished.sort(Comparator.comparingInt(Unfinished::table));
+        Collections.sort(unfinished);
         long[] words = new long[geometry.clusterBytes() / Long.BYTES];
         for (Unfinished one : unfinished) {
             host.words(tables.offset(one.table()), words.length, words);
