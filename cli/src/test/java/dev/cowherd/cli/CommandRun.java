@@ -1,9 +1,6 @@
 package dev.cowherd.cli;
 
 import dev.cowherd.testkit.Ran;
-import java.io.ByteArrayOutputStream;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -13,15 +10,7 @@ final class CommandRun {
     private CommandRun() {}
 
     static Ran cowherd(Path folder, String... args) {
-        ByteArrayOutputStream out = new ByteArrayOutputStream();
-        ByteArrayOutputStream err = new ByteArrayOutputStream();
-        List<String> command = List.of(args);
-        int exit = Main.run(
-                command,
-                new PrintStream(out, true, StandardCharsets.UTF_8),
-                new PrintStream(err, true, StandardCharsets.UTF_8),
-                folder);
-        return new Ran(command, exit, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
+        return new CommandLine(folder).run(args);
     }
 
     /** What starts the command line as a process. */
