@@ -28,10 +28,12 @@ public final class Main {
      */
     public static void main(String[] args) {
         // The bytes of names go out as they are stored in images, whatever the locale says.
-        PrintStream out = new PrintStream(new FileOutputStream(FileDescriptor.out), false, StandardCharsets.UTF_8);
+        StandardOutput sink = new StandardOutput();
+        PrintStream out = new PrintStream(sink, false, StandardCharsets.UTF_8);
         PrintStream err = new PrintStream(new FileOutputStream(FileDescriptor.err), true, StandardCharsets.UTF_8);
         int exitCode = run(Arrays.asList(args), out, err, Path.of(""));
-        Runtime.getRuntime().halt(exitCode);
+        out.flush();
+        Runtime.getRuntime().halt(sink.exitCode(exitCode, err));
     }
 
     /** Runs one command line in this process; everything it prints goes to the two streams. */

@@ -184,7 +184,8 @@ final class MeasureCommand implements Command {
 
         static Need of(Qcow2Target target, long guestBytes, long dataBytes, long bitmapBytes) {
             long full = target.fullyAllocatedBytes(guestBytes);
-            return new Need(full - guestBytes + (target.fullyPreallocated() ? guestBytes : dataBytes), full, bitmapBytes);
+            return new Need(
+                    full - guestBytes + (target.fullyPreallocated() ? guestBytes : dataBytes), full, bitmapBytes);
         }
     }
 }

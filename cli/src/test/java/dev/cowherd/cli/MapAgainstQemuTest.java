@@ -52,7 +52,8 @@ final class MapAgainstQemuTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"-s 0 -l 0", "-s 1", "-s 65536 -l 65536", "-s 70000 -l 1", "-s 3M", "-s 3145727", "-s 4M -l 1M"})
+    @ValueSource(
+            strings = {"-s 0 -l 0", "-s 1", "-s 65536 -l 65536", "-s 70000 -l 1", "-s 3M", "-s 3145727", "-s 4M -l 1M"})
     void sameForAnyWindow(String window) throws IOException {
         Path base = folder.resolve("base.raw");
         try (RandomAccessFile raw = new RandomAccessFile(base.toFile(), "rw")) {
