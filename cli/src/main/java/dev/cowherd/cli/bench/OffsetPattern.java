@@ -74,6 +74,6 @@ final class OffsetPattern {
     private static long mixed(long seed) {
         long z = (seed + 1) * 0x9e3779b97f4a7c15L;
         z = (z ^ (z >>> 30)) * 0xbf58476d1ce4e5b9L;
-        return z ^ (z >>> 31) | 1;
+        return (z ^ (z >>> 31)) | 1;
     }
 }

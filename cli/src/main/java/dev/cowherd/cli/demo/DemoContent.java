@@ -21,9 +21,15 @@ final class DemoContent {
 
     /** The images of the chain, from the top. */
     enum Image {
-        TOP,
-        MIDDLE,
-        BASE
+        TOP(0),
+        MIDDLE(1),
+        BASE(2);
+
+        private final int number;
+
+        Image(int number) {
+            this.number = number;
+        }
     }
 
     /** How a cluster of the disk is stored in the image it belongs to. */
@@ -101,7 +107,7 @@ final class DemoContent {
     }
 
     private static long seed(long cluster, Image image) {
-        return (cluster * 4 + image.ordinal()) << 32;
+        return (cluster * 4 + image.number) << 32;
     }
 
     /** Spreads a number over 64 bits, one to one. */

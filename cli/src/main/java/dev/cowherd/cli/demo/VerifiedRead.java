@@ -32,15 +32,13 @@ final class VerifiedRead {
     }
 
     private final Disk disk;
-    private final int queues;
     private final long leastNanos;
     private final QueueThreads threads = new QueueThreads();
     private final AtomicLong nextRequest = new AtomicLong();
     private final AtomicLong verifiedBytes = new AtomicLong();
 
-    private VerifiedRead(Disk disk, int queues, Duration atLeast) {
+    private VerifiedRead(Disk disk, Duration atLeast) {
         this.disk = disk;
-        this.queues = queues;
         this.leastNanos = atLeast.toNanos();
     }
 
@@ -50,7 +48,7 @@ final class VerifiedRead {
      * @throws IOException if a read fails, or a byte is wrong
      */
     static Result run(Disk disk, int queues, Duration atLeast) throws IOException {
-        VerifiedRead read = new VerifiedRead(disk, queues, atLeast);
+        VerifiedRead read = new VerifiedRead(disk, atLeast);
         long start = System.nanoTime();
         read.threads.run(queues, index -> read.readUntil(start));
         return new Result(queues, read.verifiedBytes.get(), System.nanoTime() - start);

@@ -74,7 +74,7 @@ public final class QueueThreads {
         } catch (Throwable e) { // Reported by run(): no thread's failure is lost, and none hides an earlier one.
             if (!failure.compareAndSet(null, e)) {
                 Throwable first = failure.get();
-                if (first != null && first != e) {
+                if (first != null && !first.equals(e)) {
                     first.addSuppressed(e);
                 }
             }
