@@ -168,6 +168,7 @@ class NegotiationTest {
             client.sendOption(Protocol.OPT_EXPORT_NAME, new byte[4097]);
             client.expectClosed();
         }
+        server.close(); // The line is written after the client sees the end; closing waits for it.
         assertThat(log).anyMatch(line -> line.contains("longer than 4096"));
     }
 
@@ -194,6 +195,7 @@ class NegotiationTest {
             client.out.writeBytes("GET / HTTP/1.1\r\n");
             client.expectClosed();
         }
+        server.close(); // As above.
         assertThat(log)
                 .hasSize(1)
                 .first()

@@ -132,10 +132,18 @@ class RealClientsTest {
     void theMapIsTheOneThatQemusServerGives() throws IOException {
         Path socket = folder.resolve("qemu.sock");
         List<String> command = List.of(
-                Peers.qemu10("qemu-nbd").toString(), "-r", "-t", "-f", "qcow2", "-k", socket.toString(), top.toString());
+                Peers.qemu10("qemu-nbd").toString(),
+                "-r",
+                "-t",
+                "-f",
+                "qcow2",
+                "-k",
+                socket.toString(),
+                top.toString());
         try (RunningPeer qemu = RunningPeer.start(command).awaitFile(socket)) {
             assertThat(qemu.process().isAlive()).isTrue();
-            String theirs = run("nbdinfo", "--map", "nbd+unix:///?socket=" + socket).out();
+            String theirs =
+                    run("nbdinfo", "--map", "nbd+unix:///?socket=" + socket).out();
             assertThat(theirs.lines().count()).isGreaterThan(20);
             assertThat(run("nbdinfo", "--map", tcp.uri()).out()).isEqualTo(theirs);
         }
