@@ -82,7 +82,7 @@ final class HostileImageTest {
             assertThat(fault.reason()).isNotBlank();
         }
         if (image.value() >= 0 && image.fate() == HostileImage.Fate.REFUSED) {
-            assertThat(refusal.getMessage().toLowerCase(Locale.ROOT))
+            assertThat(String.valueOf(refusal.getMessage()).toLowerCase(Locale.ROOT))
                     .as("names the value")
                     .containsAnyOf(Long.toString(image.value()), Long.toHexString(image.value()));
         }

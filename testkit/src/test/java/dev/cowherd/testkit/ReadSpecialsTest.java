@@ -109,7 +109,7 @@ final class ReadSpecialsTest {
             long offset = (350L - i) * 65536;
             switch (random.nextInt(6)) {
                 case 0 ->
-                    writes.add("write -P " + (1 + i % 250) + " " + (offset + 2048 * random.nextInt(20)) + " 4096");
+                    writes.add("write -P " + (1 + i % 250) + " " + (offset + 2048L * random.nextInt(20)) + " 4096");
                 case 1 -> writes.add("write -z " + offset + " 32768");
                 default -> writes.add("write -P " + (1 + i % 250) + " " + offset + " 65536");
             }
