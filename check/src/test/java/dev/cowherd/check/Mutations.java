@@ -3,6 +3,7 @@ package dev.cowherd.check;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
 
@@ -71,7 +72,7 @@ final class Mutations {
     }
 
     /** Breaks one to four things; the answer tells by offset what bytes to write there. */
-    TreeMap<Integer, byte[]> breakSome(Random random, StringBuilder told) {
+    Map<Integer, byte[]> breakSome(Random random, StringBuilder told) {
         TreeMap<Integer, byte[]> patches = new TreeMap<>();
         int count = 1 + random.nextInt(4);
         for (int i = 0; i < count; i++) {
@@ -88,7 +89,7 @@ final class Mutations {
     }
 
     private void word(
-            String kind, List<Integer> words, Random random, TreeMap<Integer, byte[]> patches, StringBuilder told) {
+            String kind, List<Integer> words, Random random, Map<Integer, byte[]> patches, StringBuilder told) {
         if (words.isEmpty()) {
             return;
         }
@@ -113,7 +114,7 @@ final class Mutations {
             case 7 -> word | 1L << (56 + random.nextInt(6));
             case 8 -> cluster | 1L << 63;
             case 9 -> cluster;
-            case 10 -> cluster + 512 * random.nextInt(clusterBytes / 512);
+            case 10 -> cluster + 512L * random.nextInt(clusterBytes / 512);
             case 11 ->
                 1L << 62
                         | (long) random.nextInt(4) << (70 - Integer.numberOfTrailingZeros(clusterBytes))
@@ -122,7 +123,7 @@ final class Mutations {
         };
     }
 
-    private void refcount(Random random, TreeMap<Integer, byte[]> patches, StringBuilder told) {
+    private void refcount(Random random, Map<Integer, byte[]> patches, StringBuilder told) {
         int at = pick(refcountBytes, random);
         byte value = (byte)
                 switch (random.nextInt(4)) {
@@ -135,7 +136,7 @@ final class Mutations {
         told.append("refcount byte 0x%x=0x%02x ".formatted(at, value));
     }
 
-    private void snapshot(Random random, TreeMap<Integer, byte[]> patches, StringBuilder told) {
+    private void snapshot(Random random, Map<Integer, byte[]> patches, StringBuilder told) {
         if (snapshotEntries.isEmpty()) {
             return;
         }
@@ -155,12 +156,12 @@ final class Mutations {
         }
     }
 
-    private static void put(String kind, int at, long value, TreeMap<Integer, byte[]> patches, StringBuilder told) {
+    private static void put(String kind, int at, long value, Map<Integer, byte[]> patches, StringBuilder told) {
         patches.put(at, ByteBuffer.allocate(8).putLong(value).array());
         told.append("%s 0x%x=0x%x ".formatted(kind, at, value));
     }
 
-    private static void putInt(String kind, int at, int value, TreeMap<Integer, byte[]> patches, StringBuilder told) {
+    private static void putInt(String kind, int at, int value, Map<Integer, byte[]> patches, StringBuilder told) {
         patches.put(at, ByteBuffer.allocate(4).putInt(value).array());
         told.append("%s 0x%x=0x%x ".formatted(kind, at, value));
     }

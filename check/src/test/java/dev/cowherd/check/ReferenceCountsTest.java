@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.cowherd.format.UnsupportedImageException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Random;
 import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
@@ -74,8 +75,7 @@ class ReferenceCountsTest {
         ReferenceCounts counts = new ReferenceCounts(CLUSTERS, 64 << 20);
         counts.add(0, 2, 1, ReferenceCounts.COPIED);
         counts.add(2, 1, 70, ReferenceCounts.NOT_COPIED);
-        ReferenceCounts.Region region = counts.regionAt(0);
-        assertThat(region).isNotNull();
+        ReferenceCounts.Region region = Objects.requireNonNull(counts.regionAt(0));
         assertThat(region.judge(new long[] {1, 1, 70}, 3)).isZero();
         assertThat(region.judge(new long[] {1, 1, 71}, 3)).isEqualTo(ReferenceCounts.DIFFERS);
         assertThat(region.judge(new long[] {1, 2, 70}, 3))

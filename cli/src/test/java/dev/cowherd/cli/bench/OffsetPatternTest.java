@@ -16,7 +16,7 @@ final class OffsetPatternTest {
         Random random = new Random(seed);
         for (int round = 0; round < 500; round++) {
             int buffer = 1 + random.nextInt(5000);
-            long disk = buffer + random.nextInt(100_000);
+            long disk = (long) buffer + random.nextInt(100_000);
             long offset = random.nextLong(disk - buffer + 1);
             long step = random.nextInt(20_000);
             BenchSettings settings = settings(buffer, step, offset, false);
