@@ -121,6 +121,26 @@ final class ReadSpecialsTest {
     }
 
     @Test
+    void compressedClustersAtOnePlaceOfTwoFiles() throws Exception {
+        HandMadeImage below = HandMadeImage.plain();
+        below.compressed(4, HandMadeImage.deflate(below.plain(0x33, 1))).writeTo(folder.resolve("below.qcow2"));
+        Path top = HandMadeImage.plain().backing("below.qcow2", "qcow2").writeTo(folder.resolve("top.qcow2"));
+
+        byte[] expected = QEMU.bytesOf(top);
+        assertThat(expected[2 << 16]).isEqualTo((byte) 0x77);
+        assertThat(expected[4 << 16]).isEqualTo((byte) 0x33);
+        try (Disk disk = Disk.open(top, DiskOptions.defaults());
+                DiskQueue queue = disk.openQueue();
+                Arena arena = Arena.ofConfined()) {
+            GuestReads reads = new GuestReads(disk, expected, "one host offset in two files");
+            for (int i = 0; i < 3; i++) {
+                reads.read(queue, 2 << 16, arena.allocate(100));
+                reads.read(queue, 4 << 16, arena.allocate(100));
+            }
+        }
+    }
+
+    @Test
     void aHugeDiskIsRightAroundEveryBorderOfTheTables() throws Exception {
         Path image = folder.resolve("huge.qcow2");
         QEMU.create(image, "3T");
