@@ -38,7 +38,7 @@ final class ListenAddress {
             return InetAddress.ofLiteral("127.0.0.1");
         }
         try {
-            return InetAddress.getByName(host);
+            return InetAddress.getAllByName(host)[0];
         } catch (UnknownHostException e) {
             throw new CommandException("--bind '" + text + "': the host '" + host + "' is unknown", e);
         }

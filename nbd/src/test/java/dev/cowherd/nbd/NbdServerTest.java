@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.cowherd.nbd.RawClient.OptionReply;
 import dev.cowherd.nbd.RawClient.SimpleReply;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.StandardProtocolFamily;
@@ -104,8 +105,8 @@ class NbdServerTest {
 
     @Test
     void aClientThatTakesNoRepliesHoldsOnlyItself() throws IOException {
-        try (NbdServer server = NbdServer.start(export, NegotiationTest.anyPort());
-                RawClient slow = RawClient.simple(server);
+        NbdServer server = NbdServer.start(export, NegotiationTest.anyPort());
+        try (RawClient slow = RawClient.simple(server);
                 RawClient other = RawClient.simple(server)) {
             for (int i = 0; i < 8; i++) {
                 slow.send(0, Protocol.CMD_READ, i, 0, 32 << 20);
@@ -114,6 +115,8 @@ class NbdServerTest {
             other.expectAlive(export);
             server.close();
             assertThat(export.openQueues).hasValue(0);
+        } finally {
+            server.close();
         }
     }
 
@@ -196,8 +199,8 @@ class NbdServerTest {
 
     @Test
     void threadsAreGoneAfterClose() throws IOException {
-        try (NbdServer server = NbdServer.start(export, NegotiationTest.anyPort());
-                RawClient idle = RawClient.simple(server);
+        NbdServer server = NbdServer.start(export, NegotiationTest.anyPort());
+        try (RawClient idle = RawClient.simple(server);
                 RawClient silent = RawClient.connect(server)) {
             silent.readGreeting();
             idle.expectAlive(export);
@@ -206,13 +209,15 @@ class NbdServerTest {
                     .noneMatch(
                             thread -> thread.getName().startsWith("nbd-client 127.0.0.1:" + idle.socket.getLocalPort())
                                     || thread.getName().equals("nbd-accept"));
+        } finally {
+            server.close();
         }
     }
 
     @Test
     void aPortInUseIsAClearError() throws IOException {
-        try (ServerSocket taken = new ServerSocket(0)) {
-            InetSocketAddress address = new InetSocketAddress("127.0.0.1", taken.getLocalPort());
+        try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            InetSocketAddress address = new InetSocketAddress(InetAddress.getLoopbackAddress(), taken.getLocalPort());
             assertThatThrownBy(
                             () -> NbdServer.start(export, NbdOptions.defaults().withAddress(address)))
                     .isInstanceOf(IOException.class)

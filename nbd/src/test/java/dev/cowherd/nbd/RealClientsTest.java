@@ -211,7 +211,8 @@ class RealClientsTest {
                     "--iodepth=32",
                     "--size=32M",
                     "--time_based",
-                    "--runtime=600");
+                    "--runtime=600",
+                    "--thread"); // One process, so that killing it kills all of it.
             try (RunningPeer victim = RunningPeer.start(endless)) {
                 victim.await("its connection", () -> tcp.connectionCount() > 0);
             }
