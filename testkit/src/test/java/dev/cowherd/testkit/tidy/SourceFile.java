@@ -66,20 +66,40 @@ record SourceFile(Path path, String text, CompilationUnitTree unit, DocTrees tre
     }
 
     private static List<SourceFile> parse(Map<Path, String> texts) {
-        JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
         List<SourceFile> parsed = new ArrayList<>();
-        // A task a file: module-info.java may stand only once in a compilation.
+        List<Text> ordinary = new ArrayList<>();
         new TreeMap<>(texts).forEach((path, text) -> {
-            JavacTask task = (JavacTask)
-                    compiler.getTask(null, null, null, List.of("--release", "25"), null, List.of(new Text(path, text)));
-            try {
-                for (CompilationUnitTree unit : task.parse()) {
-                    parsed.add(new SourceFile(path, text, unit, DocTrees.instance(task)));
-                }
-            } catch (IOException e) {
-                throw new UncheckedIOException(e);
+            Text source = new Text(path, text);
+            // module-info.java may stand only once in a compilation; all else shares one, whose memory is not small.
+            if (path.endsWith("module-info.java")) {
+                parsed.addAll(parse(List.of(source)));
+            } else {
+                ordinary.add(source);
             }
         });
+        parsed.addAll(parse(ordinary));
+        return parsed;
+    }
+
+    private static List<SourceFile> parse(List<Text> sources) {
+        if (sources.isEmpty()) {
+            return List.of();
+        }
+        JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
+        JavacTask task = (JavacTask) compiler.getTask(null, null, null, List.of("--release", "25"), null, sources);
+        DocTrees trees = DocTrees.instance(task);
+        List<SourceFile> parsed = new ArrayList<>();
+        try {
+            for (CompilationUnitTree unit : task.parse()) {
+                // The compiler wraps its inputs; what comes back of them is the name, the path below the root with a
+                // slash.
+                Path path = Path.of(unit.getSourceFile().getName().substring(1));
+                parsed.add(new SourceFile(
+                        path, unit.getSourceFile().getCharContent(true).toString(), unit, trees));
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
         return parsed;
     }
 
