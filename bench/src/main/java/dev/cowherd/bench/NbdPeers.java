@@ -27,7 +27,7 @@ final class NbdPeers implements AutoCloseable {
         Path socket = fresh(folder, "ours");
         ProcessBuilder builder = new ProcessBuilder(
                 Processes.cowherd(), "serve", "nbd", "--socket", socket.toString(), image.toString());
-        builder.environment().putAll(javaOptions.isEmpty() ? Map.of() : Map.of("JDK_JAVA_OPTIONS", javaOptions));
+        builder.environment().putAll(javaOptions.isEmpty() ? Map.of() : Map.of("COWHERD_JAVA_OPTS", javaOptions));
         Process process = builder.redirectErrorStream(true).start();
         // It prints its address once it listens.
         BufferedReader out =

@@ -37,7 +37,7 @@ final class BenchCommand implements Command {
     @Override
     public int run(Invocation in) throws Exception {
         String file = parse(in.args());
-        DiskOptions options = DiskOptions.defaults()
+        DiskOptions options = in.diskOptions()
                 .withFormat(format == null ? null : DiskArguments.format(format))
                 .withForceShare(forceShare)
                 .withWarnings(line -> in.err().println("cowherd: " + line));

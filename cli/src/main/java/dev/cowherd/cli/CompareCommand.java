@@ -33,7 +33,7 @@ final class CompareCommand implements Command {
         CacheMode cacheMode = cache == null
                 ? CacheMode.WRITEBACK
                 : CacheArgument.parse(cache, "Invalid source cache option: " + cache, OPEN_FAILED);
-        DiskOptions options = DiskOptions.defaults()
+        DiskOptions options = in.diskOptions()
                 .withForceShare(forceShare)
                 .withCacheMode(cacheMode)
                 .withWarnings(line -> in.err().println("cowherd: " + line));

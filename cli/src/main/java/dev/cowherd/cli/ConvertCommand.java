@@ -23,7 +23,7 @@ final class ConvertCommand implements Command {
         List<Disk> disks = new ArrayList<>();
         try {
             DiskOptions options =
-                    sourceOptions(args).withWarnings(line -> in.err().println("cowherd: " + line));
+                    sourceOptions(in, args).withWarnings(line -> in.err().println("cowherd: " + line));
             for (String source : args.sources) {
                 disks.add(openSource(in, source, options, args));
             }
@@ -39,8 +39,8 @@ final class ConvertCommand implements Command {
         }
     }
 
-    private static DiskOptions sourceOptions(ConvertArguments args) throws CommandException {
-        DiskOptions options = DiskOptions.defaults().withForceShare(args.forceShare);
+    private static DiskOptions sourceOptions(Invocation in, ConvertArguments args) throws CommandException {
+        DiskOptions options = in.diskOptions().withForceShare(args.forceShare);
         if (args.sourceFormat != null) {
             options = options.withFormat(DiskArguments.format(args.sourceFormat));
         }

@@ -3,7 +3,7 @@ package dev.cowherd.cli;
 /** {@code cowherd --help}: every command with its flags, in one screen. */
 final class HelpCommand implements Command {
     private static final String TEXT = """
-            usage: cowherd [--debug] [--compat-output=7|10] COMMAND [FLAGS] ...
+            usage: cowherd [--debug] [--compat-output=7|10] [--backing-folder DIR] COMMAND [FLAGS] ...
 
             Commands, with the flags and the output of qemu-img 10:
               info     [-f FMT] [--output=human|json] [--backing-chain] [-U] FILE
@@ -19,8 +19,10 @@ final class HelpCommand implements Command {
                         [--max-connections N] FILE
               demo
 
-            --debug            shows where in the program a failure arose
-            --compat-output=7  prints the forms of qemu-img 7.2
+            --backing-folder DIR  allows backing and data files in this folder too; may be given again
+            --raw-backing         takes a backing file of no stated format as raw
+            --debug               shows where in the program a failure arose
+            --compat-output=7     prints the forms of qemu-img 7.2
             """;
 
     @Override

@@ -1,5 +1,6 @@
 package dev.cowherd.cli;
 
+import dev.cowherd.image.DiskOptions;
 import java.io.PrintStream;
 import java.nio.file.Path;
 import java.util.List;
@@ -13,8 +14,24 @@ import java.util.List;
  * @param err standard error
  * @param folder the folder that relative names start from; the empty path for the process's own
  * @param compat7 whether to print the forms of QEMU 7.2 instead of those of QEMU 10
+ * @param backingFolders folders, beside the image's own, that backing and data files may lie in
+ * @param rawBacking whether a backing file of no stated format is raw
  */
-record Invocation(List<String> args, PrintStream out, PrintStream err, Path folder, boolean compat7) {
+record Invocation(
+        List<String> args,
+        PrintStream out,
+        PrintStream err,
+        Path folder,
+        boolean compat7,
+        List<String> backingFolders,
+        boolean rawBacking) {
+    /** What a disk is opened with where a command's own flags say nothing else. */
+    DiskOptions diskOptions() {
+        return DiskOptions.defaults()
+                .withBackingFolders(backingFolders.stream().map(this::path).toList())
+                .withUnnamedBackingAsRaw(rawBacking);
+    }
+
     /** The path an operand names. */
     Path path(String operand) {
         return folder.resolve(operand);

@@ -40,6 +40,8 @@ public final class Main {
     static int run(List<String> commandLine, PrintStream out, PrintStream err, Path folder) {
         boolean debug = false;
         boolean compat7 = false;
+        boolean rawBacking = false;
+        List<String> backingFolders = new ArrayList<>();
         boolean flagsEnded = false;
         String name = null;
         List<String> args = new ArrayList<>();
@@ -48,6 +50,15 @@ public final class Main {
             flagsEnded |= arg.equals("--");
             if (!flagsEnded && arg.equals("--debug")) {
                 debug = true;
+            } else if (!flagsEnded && arg.equals("--raw-backing")) {
+                rawBacking = true;
+            } else if (!flagsEnded && arg.startsWith("--backing-folder=")) {
+                backingFolders.add(arg.substring("--backing-folder=".length()));
+            } else if (!flagsEnded && arg.equals("--backing-folder")) {
+                if (++i == commandLine.size()) {
+                    return fail(err, "--backing-folder needs a folder");
+                }
+                backingFolders.add(commandLine.get(i));
             } else if (!flagsEnded && arg.startsWith("--compat-output")) {
                 if (!arg.equals("--compat-output=7") && !arg.equals("--compat-output=10")) {
                     return fail(err, "--compat-output must be 7 or 10");
@@ -60,7 +71,7 @@ public final class Main {
             }
         }
         try {
-            int exitCode = dispatch(name, new Invocation(args, out, err, folder, compat7));
+            int exitCode = dispatch(name, new Invocation(args, out, err, folder, compat7, backingFolders, rawBacking));
             out.flush();
             return exitCode;
         } catch (CommandException e) {

@@ -10,7 +10,7 @@ import java.io.IOException;
 final class MapCommand implements Command {
     @Override
     public int run(Invocation in) throws IOException, CommandException {
-        DiskOptions options = DiskOptions.defaults();
+        DiskOptions options = in.diskOptions();
         OutputFormat output = OutputFormat.HUMAN;
         long start = 0;
         long length = Long.MAX_VALUE;

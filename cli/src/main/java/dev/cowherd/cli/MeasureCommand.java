@@ -26,6 +26,7 @@ final class MeasureCommand implements Command {
 
     @Override
     public int run(Invocation in) throws IOException, CommandException {
+        source = in.diskOptions();
         Flags flags = new Flags(
                 in.args(),
                 "-f= --format= --source-format=",

@@ -22,6 +22,7 @@ final class ServeCommand implements Command {
 
     @Override
     public int run(Invocation in) throws Exception {
+        disks = in.diskOptions();
         Flags flags = new Flags(
                 in.args(),
                 "-f --format=",

@@ -113,7 +113,7 @@ final class ChainOpener {
             throw new ChainException(
                     image,
                     "it does not say which format its backing file '" + name + "' has, and guessing is not safe;"
-                            + " write it into the image (qemu-img rebase -u -b FILE -F FORMAT) or allow raw for it");
+                            + " write it into the image (qemu-img rebase -u -b FILE -F FORMAT) or allow raw for it (--raw-backing)");
         }
         return switch (format) {
             case "qcow2" -> ImageFormat.QCOW2;

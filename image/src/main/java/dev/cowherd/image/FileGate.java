@@ -75,7 +75,7 @@ final class FileGate {
         throw new ChainException(
                 image,
                 "its " + role + " '" + name + "' lies outside the top image's folder, in " + real.getParent()
-                        + "; allow that folder to open it");
+                        + "; allow that folder (--backing-folder) to open it");
     }
 
     /**
