@@ -3,6 +3,7 @@ package dev.cowherd.cli;
 import static dev.cowherd.cli.CommandRun.cowherd;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.cowherd.testkit.Peers;
 import dev.cowherd.testkit.Processes;
 import dev.cowherd.testkit.QemuImg;
 import dev.cowherd.testkit.Ran;
@@ -116,13 +117,17 @@ final class ConvertFailureTest {
         Files.write(target, new byte[1 << 20]);
         Path socket = folder.resolve("s");
         List<String> server = List.of(
-                dev.cowherd.testkit.Peers.qemu10("qemu-nbd").toString(),
+                Peers.qemu10("qemu-nbd").toString(),
+                "-t",
                 "-f",
                 "raw",
                 "-k",
                 socket.toString(),
                 target.toString());
         try (RunningPeer peer = RunningPeer.start(server).awaitFile(socket)) {
+            // The socket is there before the file is locked; a client is answered only after.
+            Processes.run(List.of(Peers.system("nbdinfo").toString(), "nbd+unix:///?socket=" + socket))
+                    .orFail();
             Ran ran = cowherd(folder, "convert", "disk.qcow2", "target");
             assertThat(ran.exit()).isEqualTo(1);
             assertThat(ran.err()).contains("lock");
