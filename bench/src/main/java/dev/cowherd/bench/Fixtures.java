@@ -1,11 +1,16 @@
 package dev.cowherd.bench;
 
-import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.SplittableRandom;
+import java.util.stream.Stream;
 
 /** The images that benchmarks read, made once by the real qemu-img in a folder and kept there for the next run. */
 final class Fixtures {
@@ -27,7 +32,7 @@ final class Fixtures {
 
     /** A raw file, every byte allocated. */
     Path raw() throws IOException {
-        return made("plain-" + plainBytes + ".raw", path -> fill(path, plainBytes, 1.0));
+        return made("plain-" + plainBytes + ".raw", path -> fill(path, plainBytes));
     }
 
     /** The same bytes in QCOW2, 64 KiB clusters, every cluster allocated. */
@@ -36,7 +41,7 @@ final class Fixtures {
         return made("plain-" + plainBytes + ".qcow2", path -> qemuImg("convert", "-O", "qcow2", raw, path));
     }
 
-    /** A disk of text-like data, compressed cluster by cluster. */
+    /** A disk of programs and texts, compressed cluster by cluster. */
     Path compressed(String type) throws IOException {
         Path raw = compressible();
         return made(
@@ -66,7 +71,7 @@ final class Fixtures {
 
     /** A QCOW2 image of the given size with every cluster allocated and filled. */
     Path allocated(long bytes) throws IOException {
-        Path raw = made("allocated-" + bytes + ".raw", path -> fill(path, bytes, 1.0));
+        Path raw = made("allocated-" + bytes + ".raw", path -> fill(path, bytes));
         return made("allocated-" + bytes + ".qcow2", path -> {
             qemuImg("convert", "-O", "qcow2", raw, path);
             Files.deleteIfExists(raw);
@@ -74,7 +79,7 @@ final class Fixtures {
     }
 
     private Path compressible() throws IOException {
-        return made("text-" + compressibleBytes + ".raw", path -> fill(path, compressibleBytes, 0.45));
+        return made("programs-" + compressibleBytes + ".raw", path -> fillWithPrograms(path, compressibleBytes));
     }
 
     private void writeThird(Path image, int phase) throws IOException {
@@ -85,33 +90,43 @@ final class Fixtures {
         Processes.feed(script.toString(), Processes.qemu10("qemu-io").toString(), "-f", "qcow2", image.toString());
     }
 
-    /** Writes bytes of which a share is fresh and the rest repeats what lies shortly before, so that it compresses. */
-    private static void fill(Path path, long bytes, double fresh) throws IOException {
+    /** Writes bytes that no compressor makes smaller and no zero detection skips. */
+    private static void fill(Path path, long bytes) throws IOException {
         SplittableRandom random = new SplittableRandom(42);
         byte[] chunk = new byte[MIB];
-        try (OutputStream out = new BufferedOutputStream(Files.newOutputStream(path), MIB)) {
+        try (OutputStream out = Files.newOutputStream(path)) {
             for (long written = 0; written < bytes; written += MIB) {
                 random.nextBytes(chunk);
-                if (fresh < 1.0) {
-                    repeat(chunk, fresh, random);
-                }
                 out.write(chunk);
             }
         }
     }
 
-    private static void repeat(byte[] chunk, double fresh, SplittableRandom random) {
-        int at = 64;
-        while (at < chunk.length) {
-            int run = Math.min(4 + random.nextInt(24), chunk.length - at);
-            if (random.nextDouble() >= fresh) {
-                System.arraycopy(chunk, at - Math.min(at, 32 + random.nextInt(2000)), chunk, at, Math.min(run, 32));
-            } else {
-                for (int i = at; i < at + run; i++) {
-                    chunk[i] = (byte) ('a' + (chunk[i] & 15));
+    /** Writes what a guest's disk is full of: the programs, libraries and texts of this machine, in the order of their names. */
+    private static void fillWithPrograms(Path path, long bytes) throws IOException {
+        List<Path> files = new ArrayList<>();
+        for (String folder : List.of("/usr/bin", "/usr/lib", "/usr/share")) {
+            try (Stream<Path> found = Files.walk(Path.of(folder))) {
+                found.filter(f -> Files.isRegularFile(f, LinkOption.NOFOLLOW_LINKS) && Files.isReadable(f))
+                        .sorted()
+                        .forEach(files::add);
+            }
+        }
+        try (FileChannel out = FileChannel.open(path, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+            while (out.position() < bytes) {
+                long before = out.position();
+                for (Path file : files) {
+                    try (FileChannel in = FileChannel.open(file)) {
+                        in.transferTo(0, Math.min(in.size(), bytes - out.position()), out);
+                    }
+                    if (out.position() >= bytes) {
+                        break;
+                    }
+                }
+                if (out.position() == before) {
+                    throw new IOException("this machine has no files to fill a disk with");
                 }
             }
-            at += run;
         }
     }
 

@@ -36,7 +36,6 @@ final class NbdPeers implements AutoCloseable {
         for (String line = out.readLine(); line != null; line = out.readLine()) {
             printed.append(line).append('\n');
             if (line.contains("nbd+unix:")) {
-                Thread.ofVirtual().start(() -> out.lines().forEach(rest -> {}));
                 return new NbdPeers(process, socket);
             }
         }

@@ -69,6 +69,9 @@ final class PeerRates {
                 "--rw=randread",
                 "--bs=4k",
                 "--norandommap",
+                // fio would drop the file from the page cache first, and every line after it would read from the
+                // device.
+                "--invalidate=0",
                 "--randrepeat=0",
                 "--time_based",
                 String.format(Locale.ROOT, "--runtime=%ds", Math.max(1, Math.round(seconds))),
