@@ -32,21 +32,21 @@ final class Fixtures {
 
     /** A raw file, every byte allocated. */
     Path raw() throws IOException {
-        return made("plain-" + plainBytes + ".raw", path -> fill(path, plainBytes));
+        return warm(made("plain-" + plainBytes + ".raw", path -> fill(path, plainBytes)));
     }
 
     /** The same bytes in QCOW2, 64 KiB clusters, every cluster allocated. */
     Path plain() throws IOException {
         Path raw = raw();
-        return made("plain-" + plainBytes + ".qcow2", path -> qemuImg("convert", "-O", "qcow2", raw, path));
+        return warm(made("plain-" + plainBytes + ".qcow2", path -> qemuImg("convert", "-O", "qcow2", raw, path)));
     }
 
     /** A disk of programs and texts, compressed cluster by cluster. */
     Path compressed(String type) throws IOException {
         Path raw = compressible();
-        return made(
+        return warm(made(
                 type + "-" + compressibleBytes + ".qcow2",
-                path -> qemuImg("convert", "-c", "-O", "qcow2", "-o", "compression_type=" + type, raw, path));
+                path -> qemuImg("convert", "-c", "-O", "qcow2", "-o", "compression_type=" + type, raw, path)));
     }
 
     /** An overlay over QCOW2 over raw: a third of the clusters in each layer, spread. */
@@ -56,10 +56,11 @@ final class Fixtures {
             qemuImg("create", "-q", "-f", "qcow2", "-b", raw, "-F", "raw", path);
             writeThird(path, 0);
         });
-        return made("top-" + plainBytes + ".qcow2", path -> {
+        warm(middle);
+        return warm(made("top-" + plainBytes + ".qcow2", path -> {
             qemuImg("create", "-q", "-f", "qcow2", "-b", middle, "-F", "qcow2", path);
             writeThird(path, 1);
-        });
+        }));
     }
 
     /** A large disk with all metadata preallocated and no data. */
@@ -128,6 +129,16 @@ final class Fixtures {
                 }
             }
         }
+    }
+
+    /**
+     * Lets a file into the page cache by one sequential read, whoever wrote it: how a file got there decides how large the
+     * kernel's pages for it are, which is worth a tenth of a small read.
+     */
+    private static Path warm(Path file) throws IOException {
+        Processes.run("dd", "of=" + file, "oflag=nocache", "conv=notrunc,fdatasync", "count=0", "status=none");
+        Processes.run("dd", "if=" + file, "of=/dev/null", "bs=1M", "status=none");
+        return file;
     }
 
     private static void qemuImg(Object... arguments) throws IOException {

@@ -147,7 +147,15 @@ public final class DiskQueue implements AutoCloseable {
         while (done < length) {
             Extent extent = lookup.map(offset + done, length - done);
             long step = extent.length();
-            reader.read(extent, step == length ? destination : destination.asSlice(done, step));
+            MemorySegment part = step == length ? destination : destination.asSlice(done, step);
+            // Plain data first and by the shortest way: what the compiler inlines ends a few calls further down, and
+            // the
+            // system call must be within.
+            if (extent instanceof Extent.Data data) {
+                ExtentReader.readData(data.storage(), data.hostOffset(), part);
+            } else {
+                reader.read(extent, part);
+            }
             done += step;
         }
     }

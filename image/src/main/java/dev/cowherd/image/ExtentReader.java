@@ -24,7 +24,7 @@ final class ExtentReader {
         }
     }
 
-    private static void readData(Storage storage, long hostOffset, MemorySegment destination) throws IOException {
+    static void readData(Storage storage, long hostOffset, MemorySegment destination) throws IOException {
         long read = storage.read(hostOffset, destination);
         if (read < destination.byteSize()) {
             // The file ends within its last cluster: the rest of it was never written.
