@@ -20,7 +20,7 @@ final class Line {
      * @param target the least ratio that counts as met
      * @param unit of the figures
      * @param ours our figure in each round
-     * @param theirs the peer's figure in the same round
+     * @param theirs the peer's figure in the same round; empty where there is no peer and being done is the point
      */
     Line(String workload, String against, double target, String unit, double[] ours, double[] theirs) {
         this.workload = workload;
@@ -44,6 +44,9 @@ final class Line {
     }
 
     String row() {
+        if (theirs.length == 0) {
+            return "| " + workload + " | " + against + " | " + figure(median(ours)) + " | | | | done |";
+        }
         double[] ratios = ratios();
         Arrays.sort(ratios);
         double median = median(ratios);

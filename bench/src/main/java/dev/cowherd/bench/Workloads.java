@@ -220,7 +220,7 @@ final class Workloads {
                     1,
                     "/s",
                     new double[] {rate},
-                    new double[] {1}));
+                    new double[0]));
         }
     }
 
