@@ -54,7 +54,11 @@ public final class Peers {
             return Path.of(own);
         }
         String shared = environment("XDG_CACHE_HOME");
-        Path caches = shared != null ? Path.of(shared) : Path.of(System.getProperty("user.home"), ".cache");
+        // The shell's home, which need not be the one that the JVM reads from the system's list of users.
+        String home = environment("HOME");
+        Path caches = shared != null
+                ? Path.of(shared)
+                : Path.of(home != null ? home : System.getProperty("user.home"), ".cache");
         return caches.resolve("cowherd/peers");
     }
 
