@@ -117,13 +117,7 @@ final class ConvertFailureTest {
         Files.write(target, new byte[1 << 20]);
         Path socket = folder.resolve("s");
         List<String> server = List.of(
-                Peers.qemu10("qemu-nbd").toString(),
-                "-t",
-                "-f",
-                "raw",
-                "-k",
-                socket.toString(),
-                target.toString());
+                Peers.qemu10("qemu-nbd").toString(), "-t", "-f", "raw", "-k", socket.toString(), target.toString());
         try (RunningPeer peer = RunningPeer.start(server).awaitFile(socket)) {
             // The socket is there before the file is locked; a client is answered only after.
             Processes.run(List.of(Peers.system("nbdinfo").toString(), "nbd+unix:///?socket=" + socket))
