@@ -1,6 +1,9 @@
 package dev.cowherd.format;
 
-/** The sizes beyond which an image is refused; each is what QEMU 10 imposes, so no image that it makes is shut out. */
+/**
+ * The sizes beyond which an image is refused. Each is what QEMU 10 imposes, so no image that it makes is shut out, but for
+ * {@link #MAX_DATA_FILE_BYTES}, which is ours.
+ */
 public final class Limits {
     /** Smallest cluster: 2^9 = 512 bytes. */
     public static final int MIN_CLUSTER_BITS = 9;
