@@ -94,9 +94,9 @@ final class ChainOpener {
         if (!files.add(identity(file.real()))) {
             throw new ChainException(image, "its backing file '" + name + "' is already part of the chain: a loop");
         }
-        Storage storage = openNamed(image, "backing file", file);
+        Storage storage = openNamed(file);
         try {
-            return openLayer(storage, file.name(), format);
+            return openLayer(storage, file.path(), format);
         } catch (IOException | RuntimeException | Error e) {
             Closing.quietly(e, storage, null);
             throw e;
@@ -166,7 +166,7 @@ final class ChainOpener {
         if (name == null) {
             throw new ChainException(image, "its data is in another file, but it does not say which");
         }
-        return openNamed(image, "data file", gate().admit(image, "data file", name));
+        return openNamed(gate().admit(image, "data file", name));
     }
 
     private @Nullable Snapshot wantedSnapshot(String image, List<Snapshot> snapshots) throws IOException {
@@ -187,17 +187,23 @@ final class ChainOpener {
         throw new ChainException(image, "it has no snapshot with the id or name '" + wanted + "'");
     }
 
-    private Storage openNamed(String image, String role, FileGate.Admitted file) throws IOException {
+    private Storage openNamed(FileGate.Admitted file) throws IOException {
         try {
-            return options.storageFilter().apply(openFile(Path.of(file.name()), options));
+            return options.storageFilter().apply(gate().open(file, fileOptions(options)));
+        } catch (ChainException e) {
+            throw e;
         } catch (IOException e) {
-            throw new ChainException(image, "its " + role + " cannot be opened: " + e.getMessage(), e);
+            throw new ChainException(file.image(), "its " + file.role() + " cannot be opened: " + e.getMessage(), e);
         }
     }
 
     private static Storage openFile(Path path, DiskOptions options) throws IOException {
+        return FileStorage.open(path, fileOptions(options));
+    }
+
+    private static FileOptions fileOptions(DiskOptions options) {
         LockMode lock = options.forceShare() ? LockMode.NONE : LockMode.READ;
-        return FileStorage.open(path, new FileOptions(false, false, options.cacheMode(), lock));
+        return new FileOptions(false, false, options.cacheMode(), lock);
     }
 
     private FileGate gate() throws IOException {

@@ -1,5 +1,8 @@
 package dev.cowherd.image;
 
+import dev.cowherd.storage.FileOptions;
+import dev.cowherd.storage.FileStorage;
+import dev.cowherd.storage.Storage;
 import java.io.IOException;
 import java.nio.file.InvalidPathException;
 import java.nio.file.NoSuchFileException;
@@ -67,9 +70,27 @@ final class FileGate {
             throw new ChainException(
                     image, "its " + role + " '" + name + "' cannot be looked up at " + resolved + ": " + e, e);
         }
+        requireInside(image, role, name, real);
+        return new Admitted(image, role, name, resolved, real);
+    }
+
+    /**
+     * Opens a file that passed, and judges it again once it is open: a link on the way to it may lead elsewhere by now.
+     *
+     * @param file what {@link #admit} answered
+     * @param options how to open it
+     * @throws IOException if it cannot be opened
+     * @throws ChainException if what opened lies where no image may look; nothing of it was read or locked
+     */
+    Storage open(Admitted file, FileOptions options) throws IOException {
+        return FileStorage.open(
+                Path.of(file.path()), options, real -> requireInside(file.image(), file.role(), file.name(), real));
+    }
+
+    private void requireInside(String image, String role, String name, Path real) throws ChainException {
         for (Path folder : folders) {
             if (real.startsWith(folder)) {
-                return new Admitted(resolved, real);
+                return;
             }
         }
         throw new ChainException(
@@ -81,8 +102,11 @@ final class FileGate {
     /**
      * A file that passed.
      *
-     * @param name how to call it: the image's folder and the name, as QEMU joins them
-     * @param real where it is
+     * @param image the image that names it
+     * @param role what the file is to the image
+     * @param name as it stands in the image
+     * @param path how to call it: the image's folder and the name, as QEMU joins them
+     * @param real where it was when it passed
      */
-    record Admitted(String name, Path real) {}
+    record Admitted(String image, String role, String name, String path, Path real) {}
 }

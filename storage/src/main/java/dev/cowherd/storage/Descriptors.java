@@ -5,6 +5,9 @@ import dev.cowherd.storage.linux.FileStat;
 import dev.cowherd.storage.linux.Libc;
 import dev.cowherd.storage.linux.Transfers;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
 
 /** Opens descriptors: judges what a name stands for before it is opened, and opens further descriptions of an open file. */
 final class Descriptors {
@@ -99,6 +102,26 @@ final class Descriptors {
                 throw refused("has been replaced by another file since it was opened");
             }
             return byPath;
+        }
+
+        /**
+         * Where the file behind a descriptor lies, free of symbolic links: the kernel says it, whatever the path leads to by now.
+         * Without /proc the path is followed again and must still lead to the file.
+         */
+        Path whereabouts(int fd) throws IOException {
+            try {
+                return Files.readSymbolicLink(Path.of("/proc/self/fd/" + fd));
+            } catch (NoSuchFileException e) {
+                Path real = Path.of(name).toRealPath();
+                FileStat opened = new FileStat();
+                FileStat found = new FileStat();
+                if (Libc.HOST.stat(fd, opened) < 0
+                        || Libc.HOST.stat(real.toString(), found) < 0
+                        || !opened.isSameFile(found)) {
+                    throw refused("has been replaced by another file while it was opened");
+                }
+                return real;
+            }
         }
 
         private int flags() {

@@ -7,6 +7,7 @@ import dev.cowherd.storage.linux.Transfers;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A local file or block device, read and written at offsets by the calling thread itself.
@@ -51,10 +52,28 @@ public final class FileStorage implements Storage {
      *     offsets, if permission or a descriptor is lacking, or if another user of the image holds a lock against this one
      */
     public static Storage open(Path path, FileOptions options) throws IOException {
+        return open(path, options, null);
+    }
+
+    /**
+     * Like {@link #open(Path, FileOptions)}, but lets the caller refuse the file that was really opened. A judgement of the path
+     * before the open says nothing certain: whoever may change a folder on the way can lead the path elsewhere in between.
+     *
+     * @param path the file; symbolic links are followed
+     * @param options how to open it
+     * @param judge called once with where the opened file lies, before it is locked and before a byte of it is
+     *     read; null to accept every file
+     * @return the storage; the caller closes it
+     * @throws IOException as there, or what the judge throws; nothing stays open then
+     */
+    public static Storage open(Path path, FileOptions options, @Nullable Judge judge) throws IOException {
         String name = path.toString();
         Descriptors.Access access = new Descriptors.Access(name, options);
         Descriptors.Opened opened = access.open();
         try {
+            if (judge != null) {
+                judge.judge(access.whereabouts(opened.fd()));
+            }
             ImageLocks.acquire(opened.fd(), name, options.lock());
             if (!options.cacheMode().direct()) {
                 return new FileStorage(access, opened.kind(), 1, opened.fd());
@@ -65,6 +84,18 @@ public final class FileStorage implements Storage {
             Libc.HOST.close(opened.fd());
             throw e;
         }
+    }
+
+    /** Says no to a file by throwing. */
+    @FunctionalInterface
+    public interface Judge {
+        /**
+         * Judges a file that was just opened.
+         *
+         * @param real where it lies, free of symbolic links
+         * @throws IOException if it must not be used
+         */
+        void judge(Path real) throws IOException;
     }
 
     @Override
