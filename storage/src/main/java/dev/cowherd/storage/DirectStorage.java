@@ -55,41 +55,41 @@ final class DirectStorage implements Storage {
         if (count == 1) {
             return read(offset, destinations[0]);
         }
-        long bits = offset;
+        return isAligned(offset | bits(destinations, count))
+                ? file.readv(offset, destinations, count)
+                : bounceRead(offset, destinations, count);
+    }
+
+    private static long bits(MemorySegment[] segments, int count) {
+        long bits = 0;
         for (int i = 0; i < count; i++) {
-            bits |= destinations[i].address() | destinations[i].byteSize();
+            bits |= segments[i].address() | segments[i].byteSize();
         }
-        return isAligned(bits) ? file.readv(offset, destinations, count) : bounceRead(offset, destinations, count);
+        return bits;
+    }
+
+    private static long total(MemorySegment[] segments, int count) {
+        long total = 0;
+        for (int i = 0; i < count; i++) {
+            total = Math.addExact(total, segments[i].byteSize());
+        }
+        return total;
     }
 
     private long bounceRead(long offset, MemorySegment[] destinations, int count) throws IOException {
-        long total = 0;
-        for (int i = 0; i < count; i++) {
-            total = Math.addExact(total, destinations[i].byteSize());
-        }
+        long total = total(destinations, count);
         requirePlace("pread", offset, total);
         MemorySegment buffer = buffers.take();
         try {
             long done = 0;
-            int segment = 0;
-            long filled = 0;
+            Cursor cursor = new Cursor(destinations);
             while (done < total) {
                 long at = offset + done;
                 long skip = at - down(at);
                 long wanted = Math.min(total - done, buffer.byteSize() - skip);
                 long got = file.read(at - skip, buffer.asSlice(0, up(skip + wanted)));
                 long usable = Math.clamp(got - skip, 0L, wanted);
-                for (long copied = 0; copied < usable; ) {
-                    MemorySegment destination = destinations[segment];
-                    long now = Math.min(usable - copied, destination.byteSize() - filled);
-                    MemorySegment.copy(buffer, skip + copied, destination, filled, now);
-                    copied += now;
-                    filled += now;
-                    if (filled == destination.byteSize()) {
-                        segment++;
-                        filled = 0;
-                    }
-                }
+                cursor.give(buffer.asSlice(skip, usable));
                 done += usable;
                 if (usable < wanted) {
                     break;
@@ -105,6 +105,30 @@ final class DirectStorage implements Storage {
     public void write(long offset, MemorySegment source) throws IOException {
         long size = source.byteSize();
         requirePlace("pwrite", offset, size);
+        writeHolding(offset, size, () -> writeHeld(offset, source));
+    }
+
+    @Override
+    public void writev(long offset, MemorySegment[] sources, int count) throws IOException {
+        long size = total(sources, count);
+        requirePlace("pwritev", offset, size);
+        boolean straight = isAligned(offset | bits(sources, count));
+        writeHolding(offset, size, () -> {
+            if (straight) {
+                file.writev(offset, sources, count);
+            } else {
+                bounceWrite(offset, sources, count);
+            }
+        });
+    }
+
+    /** What moves the bytes while their blocks are held. */
+    @FunctionalInterface
+    private interface Move {
+        void run() throws IOException;
+    }
+
+    private void writeHolding(long offset, long size, Move move) throws IOException {
         if (size == 0) {
             file.sizeBytes();
             return;
@@ -113,22 +137,21 @@ final class DirectStorage implements Storage {
         RangeHolds.Hold hold = holds.take(down(offset), up(end));
         try {
             if (isAligned(end) || up(end) <= file.sizeBytes()) {
-                writeHeld(offset, source);
+                move.run();
                 return;
             }
         } finally {
             holds.give(hold);
         }
-        writeOverEnd(offset, source);
+        writeOverEnd(offset, end, move);
     }
 
     /** The last block lies over the file's end: write it whole, then set the end back, while nobody else changes anything there. */
-    private void writeOverEnd(long offset, MemorySegment source) throws IOException {
-        long end = offset + source.byteSize();
+    private void writeOverEnd(long offset, long end, Move move) throws IOException {
         RangeHolds.Hold hold = holds.take(down(offset), Long.MAX_VALUE);
         try {
             long sizeBefore = file.sizeBytes();
-            writeHeld(offset, source);
+            move.run();
             if (sizeBefore < up(end)) {
                 file.truncate(Math.max(sizeBefore, end));
             }
@@ -141,21 +164,23 @@ final class DirectStorage implements Storage {
         long head = Math.min(up(offset) - offset, source.byteSize());
         long middle = down(source.byteSize() - head);
         if (middle == 0 || !isAligned(source.address() + head)) {
-            bounceWrite(offset, source);
+            bounceWrite(offset, new MemorySegment[] {source}, 1);
             return;
         }
-        bounceWrite(offset, source.asSlice(0, head));
+        bounceWrite(offset, new MemorySegment[] {source.asSlice(0, head)}, 1);
         file.write(offset + head, source.asSlice(head, middle));
-        bounceWrite(offset + head + middle, source.asSlice(head + middle));
+        bounceWrite(offset + head + middle, new MemorySegment[] {source.asSlice(head + middle)}, 1);
     }
 
-    private void bounceWrite(long offset, MemorySegment source) throws IOException {
+    private void bounceWrite(long offset, MemorySegment[] sources, int count) throws IOException {
         MemorySegment buffer = buffers.take();
         try {
-            for (long done = 0; done < source.byteSize(); ) {
+            Cursor cursor = new Cursor(sources);
+            long total = total(sources, count);
+            for (long done = 0; done < total; ) {
                 long at = offset + done;
                 long skip = at - down(at);
-                long now = Math.min(source.byteSize() - done, buffer.byteSize() - skip);
+                long now = Math.min(total - done, buffer.byteSize() - skip);
                 MemorySegment blocks = buffer.asSlice(0, up(skip + now));
                 if (skip > 0) {
                     readBlock(at - skip, blocks, 0);
@@ -163,7 +188,7 @@ final class DirectStorage implements Storage {
                 if (!isAligned(skip + now) && (skip == 0 || blocks.byteSize() > alignment)) {
                     readBlock(at - skip, blocks, blocks.byteSize() - alignment);
                 }
-                MemorySegment.copy(source, done, blocks, skip, now);
+                cursor.take(blocks.asSlice(skip, now));
                 file.write(at - skip, blocks);
                 done += now;
             }
@@ -190,8 +215,43 @@ final class DirectStorage implements Storage {
             holds.give(hold);
         }
         if (!punched) {
-            Holes.writeZeros(this, file, offset, length);
+            Holes.writeZerosInside(this, file, offset, length);
         }
+    }
+
+    @Override
+    public void zero(long offset, long length) throws IOException {
+        requirePlace("fallocate", offset, length);
+        RangeHolds.Hold hold = holds.take(down(offset), reach(offset + length));
+        boolean zeroed;
+        try {
+            zeroed = file.tryZero(offset, length);
+        } finally {
+            holds.give(hold);
+        }
+        if (!zeroed) {
+            Holes.writeZeros(this, offset, offset + length);
+        }
+    }
+
+    @Override
+    public void allocate(long offset, long length) throws IOException {
+        requirePlace("fallocate", offset, length);
+        RangeHolds.Hold hold = holds.take(down(offset), reach(offset + length));
+        boolean allocated;
+        try {
+            allocated = file.tryAllocate(offset, length);
+        } finally {
+            holds.give(hold);
+        }
+        if (!allocated) {
+            Holes.writeZeros(this, Math.max(offset, sizeBytes()), offset + length);
+        }
+    }
+
+    /** Where a change that may move the file's end has to hold everything up to. */
+    private long reach(long end) throws IOException {
+        return up(end) <= file.sizeBytes() ? up(end) : Long.MAX_VALUE;
     }
 
     @Override

@@ -1,5 +1,6 @@
 package dev.cowherd.storage;
 
+import dev.cowherd.storage.linux.FileCalls;
 import dev.cowherd.storage.linux.FileKind;
 import dev.cowherd.storage.linux.FileStat;
 import dev.cowherd.storage.linux.Libc;
@@ -28,16 +29,18 @@ public final class FileStorage implements Storage {
     private final String name;
     private final Descriptors.Access access;
     private final FileKind kind;
+    private final FileCalls calls;
     private final Transfers transfers;
     private final int alignment;
     private volatile int fd;
 
     /** An {@code alignment} above 1 belongs to a descriptor under O_DIRECT: then all I/O must keep to it. */
-    private FileStorage(Descriptors.Access access, FileKind kind, int alignment, int fd) {
+    private FileStorage(Descriptors.Access access, FileKind kind, FileCalls calls, int alignment, int fd) {
         this.name = access.name();
         this.access = access;
         this.kind = kind;
-        this.transfers = new Transfers(Libc.HOST, alignment);
+        this.calls = calls;
+        this.transfers = new Transfers(calls, alignment);
         this.alignment = alignment;
         this.fd = fd;
     }
@@ -67,6 +70,11 @@ public final class FileStorage implements Storage {
      * @throws IOException as there, or what the judge throws; nothing stays open then
      */
     public static Storage open(Path path, FileOptions options, @Nullable Judge judge) throws IOException {
+        return open(path, options, judge, Libc.HOST);
+    }
+
+    /** The same; a test may stand between the open file and the kernel. */
+    static Storage open(Path path, FileOptions options, @Nullable Judge judge, FileCalls calls) throws IOException {
         String name = path.toString();
         Descriptors.Access access = new Descriptors.Access(name, options);
         Descriptors.Opened opened = access.open();
@@ -76,10 +84,10 @@ public final class FileStorage implements Storage {
             }
             ImageLocks.acquire(opened.fd(), name, options.lock());
             if (!options.cacheMode().direct()) {
-                return new FileStorage(access, opened.kind(), 1, opened.fd());
+                return new FileStorage(access, opened.kind(), calls, 1, opened.fd());
             }
             int alignment = DirectAlignment.probe(opened.fd());
-            return new DirectStorage(new FileStorage(access, opened.kind(), alignment, opened.fd()), alignment);
+            return new DirectStorage(new FileStorage(access, opened.kind(), calls, alignment, opened.fd()), alignment);
         } catch (IOException | RuntimeException e) {
             Libc.HOST.close(opened.fd());
             throw e;
@@ -137,21 +145,61 @@ public final class FileStorage implements Storage {
     }
 
     @Override
+    public void writev(long offset, MemorySegment[] sources, int count) throws IOException {
+        if (count == 1) {
+            write(offset, sources[0]);
+        } else {
+            checked("pwritev", offset, transfers.writev(writableDescriptor(), offset, sources, count));
+        }
+    }
+
+    @Override
+    public void zero(long offset, long length) throws IOException {
+        if (!tryZero(offset, length)) {
+            Holes.writeZeros(this, offset, offset + length);
+        }
+    }
+
+    /** Zeros a run without moving bytes, growing the file: false if the host cannot do so here, or not at these places. */
+    boolean tryZero(long offset, long length) throws IOException {
+        return tryFallocate(FALLOC_FL_ZERO_RANGE, offset, length);
+    }
+
+    @Override
+    public void allocate(long offset, long length) throws IOException {
+        if (!tryAllocate(offset, length)) {
+            Holes.writeZeros(this, Math.max(offset, sizeBytes()), offset + length);
+        }
+    }
+
+    /** Takes space for a run: false if the host cannot. A block device has its space already. */
+    boolean tryAllocate(long offset, long length) throws IOException {
+        if (kind == FileKind.BLOCK_DEVICE && offset >= 0 && length >= 0 && length <= sizeBytes() - offset) {
+            writableDescriptor();
+            return true;
+        }
+        return tryFallocate(0, offset, length);
+    }
+
+    @Override
     public void punchHole(long offset, long length) throws IOException {
         if (!tryPunch(offset, length)) {
-            Holes.writeZeros(this, this, offset, length);
+            Holes.writeZerosInside(this, this, offset, length);
         }
     }
 
     /** Punches a run out of the file: false if the host cannot do so here, or not at these places. */
     boolean tryPunch(long offset, long length) throws IOException {
-        int open = writableDescriptor();
+        return tryFallocate(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length)
+                || tryFallocate(FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, offset, length);
+    }
+
+    /** A device refuses places that are not whole blocks of its own, where plain writes still work. */
+    private boolean tryFallocate(int mode, long offset, long length) throws IOException {
+        long result = transfers.fallocate(writableDescriptor(), mode, offset, length);
         boolean device = kind == FileKind.BLOCK_DEVICE;
-        long result = transfers.fallocate(open, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
-        if (result == -Errno.EOPNOTSUPP.number()) {
-            result = transfers.fallocate(open, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, offset, length);
-        }
         if (result == -Errno.EOPNOTSUPP.number()
+                || (device && result == -Errno.ENODEV.number())
                 || (device && result == -Errno.EINVAL.number() && offset >= 0 && length > 0)) {
             return false;
         }
@@ -215,7 +263,7 @@ public final class FileStorage implements Storage {
 
     @Override
     public FileStorage reopen() throws IOException {
-        return new FileStorage(access, kind, alignment, access.reopen(descriptor()));
+        return new FileStorage(access, kind, calls, alignment, access.reopen(descriptor()));
     }
 
     @Override

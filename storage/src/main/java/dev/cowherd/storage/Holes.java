@@ -11,26 +11,27 @@ final class Holes {
     private Holes() {}
 
     /**
-     * Zeros a run after the host refused to punch it as a whole.
+     * Zeros the part of a run that lies inside the file, after the host refused to punch it as a whole.
      *
      * @param writer takes zeros at any offset
      * @param file punches the blocks of a device
      */
-    static void writeZeros(Storage writer, FileStorage file, long offset, long length) throws IOException {
+    static void writeZerosInside(Storage writer, FileStorage file, long offset, long length) throws IOException {
         long end = Math.min(offset + length, Math.max(offset, file.sizeBytes()));
         long block = file.punchGranularity();
         long from = Math.min(end, Math.ceilDiv(offset, block) * block);
         long to = Math.max(from, end / block * block);
         if (block > 1 && to > from && file.tryPunch(from, to - from)) {
-            fill(writer, offset, from);
-            fill(writer, to, end);
+            writeZeros(writer, offset, from);
+            writeZeros(writer, to, end);
         } else {
-            fill(writer, offset, end);
+            writeZeros(writer, offset, end);
         }
     }
 
-    private static void fill(Storage writer, long from, long to) throws IOException {
-        if (from == to) {
+    /** Writes zeros from one place up to another one, if that lies behind it. */
+    static void writeZeros(Storage writer, long from, long to) throws IOException {
+        if (from >= to) {
             return;
         }
         try (Arena arena = Arena.ofConfined()) {

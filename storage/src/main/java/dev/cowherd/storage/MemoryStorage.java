@@ -93,14 +93,46 @@ public final class MemoryStorage implements Storage {
 
     @Override
     public void write(long offset, MemorySegment source) throws IOException {
+        writev(offset, new MemorySegment[] {source}, 1);
+    }
+
+    @Override
+    public void writev(long offset, MemorySegment[] sources, int count) throws IOException {
         requireOpen();
         requirePlace("write", offset);
+        long length = 0;
+        for (int i = 0; i < count; i++) {
+            length = Math.addExact(length, sources[i].byteSize());
+        }
+        if (length == 0) {
+            return;
+        }
         contents.lock.writeLock().lock();
         try {
-            if (source.byteSize() > 0) {
-                contents.resize(Math.max(contents.sizeBytes, Math.addExact(offset, source.byteSize())));
-                MemorySegment.copy(source, 0, contents.room, offset, source.byteSize());
+            contents.resize(Math.max(contents.sizeBytes, Math.addExact(offset, length)));
+            long at = offset;
+            for (MemorySegment source : Arrays.asList(sources).subList(0, count)) {
+                MemorySegment.copy(source, 0, contents.room, at, source.byteSize());
+                at += source.byteSize();
             }
+        } finally {
+            contents.lock.writeLock().unlock();
+        }
+    }
+
+    @Override
+    public void zero(long offset, long length) throws IOException {
+        allocate(offset, length);
+        punchHole(offset, length);
+    }
+
+    @Override
+    public void allocate(long offset, long length) throws IOException {
+        requireOpen();
+        requirePlace("allocate", Math.min(offset, length));
+        contents.lock.writeLock().lock();
+        try {
+            contents.resize(Math.max(contents.sizeBytes, Math.addExact(offset, length)));
         } finally {
             contents.lock.writeLock().unlock();
         }

@@ -71,13 +71,44 @@ public interface Storage extends AutoCloseable {
     void write(long offset, MemorySegment source) throws IOException;
 
     /**
-     * Makes a run of bytes read as zeros and gives its space back where the host can.
+     * Writes several segments, in order, to one run of host bytes, in as few host calls as possible.
+     *
+     * @param offset host offset in bytes, 0 or more; beyond the end the storage grows
+     * @param sources native segments; the first {@code count} are written
+     * @param count how many of them to use
+     * @throws IOException if the host fails; any part may have been written
+     */
+    void writev(long offset, MemorySegment[] sources, int count) throws IOException;
+
+    /**
+     * Makes a run of bytes read as zeros and gives its space back where the host can. Bytes past the end are left alone.
      *
      * @param offset host offset in bytes
      * @param length bytes, more than zero
      * @throws IOException if the host fails
      */
     void punchHole(long offset, long length) throws IOException;
+
+    /**
+     * Makes a run of bytes read as zeros, as a write of zeros would: beyond the end the storage grows. The host keeps space
+     * for the run where it can, and moves no bytes where it knows how.
+     *
+     * @param offset host offset in bytes
+     * @param length bytes, more than zero
+     * @throws IOException if the host fails; any part may have been zeroed
+     */
+    void zero(long offset, long length) throws IOException;
+
+    /**
+     * Takes space on the host for a run of bytes, so that writes there do not fail for lack of it. The bytes read as before;
+     * beyond the end the storage grows and reads as zeros. A host that cannot take space ahead gets zeros written where the
+     * run lies past the end; holes inside stay holes there.
+     *
+     * @param offset host offset in bytes
+     * @param length bytes, more than zero
+     * @throws IOException if the host fails, for one when it is full
+     */
+    void allocate(long offset, long length) throws IOException;
 
     /**
      * Sets the size: cuts, or grows with a hole.

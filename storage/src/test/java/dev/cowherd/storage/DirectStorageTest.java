@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -70,6 +71,67 @@ class DirectStorageTest {
                 assertThat(all.get(ValueLayout.JAVA_BYTE, i)).as("byte %d", i).isEqualTo((byte)
                         (i / stripe % THREADS + 1));
             }
+        }
+    }
+
+    /** Handle one has read the block that it will change and is held there; handle two must not get its own bytes in meanwhile. */
+    @Test
+    void aNeighboursSectorWrittenWhileABlockIsReadAndWrittenBackIsNotUndone() throws Exception {
+        HeldKernel kernel = new HeldKernel();
+        FileOptions options = FileOptions.creating().withCacheMode(CacheMode.NONE);
+        try (Storage first = FileStorage.open(folder.resolve("file"), options, null, kernel);
+                Storage second = first.reopen()) {
+            int part = first.preferredAlignment() / 8;
+            first.truncate(first.preferredAlignment());
+            kernel.held = true;
+            Thread one = writing(first, 0, part, 1);
+            kernel.insideRead.await();
+            Thread two = writing(second, part, part, 2);
+            while (two.isAlive() && two.getState() != Thread.State.WAITING) {
+                Thread.onSpinWait();
+            }
+            kernel.goOn.countDown();
+            one.join();
+            two.join();
+            MemorySegment found = Arena.ofAuto().allocate(3L * part);
+            first.read(0, found);
+            for (int i = 0; i < found.byteSize(); i++) {
+                assertThat(found.get(ValueLayout.JAVA_BYTE, i)).as("byte %d", i).isEqualTo((byte)
+                        new int[] {1, 2, 0}[i / part]);
+            }
+        }
+    }
+
+    private static Thread writing(Storage storage, long offset, int length, int value) {
+        MemorySegment bytes = Arena.ofAuto().allocate(length).fill((byte) value);
+        return Thread.ofPlatform().start(() -> {
+            try {
+                storage.write(offset, bytes);
+            } catch (IOException e) {
+                throw new IllegalStateException(e);
+            }
+        });
+    }
+
+    /** The kernel; the first read after {@link #held} is set has its bytes, and is then held until told to go on. */
+    private static final class HeldKernel extends PassingCalls {
+        final CountDownLatch insideRead = new CountDownLatch(1);
+        final CountDownLatch goOn = new CountDownLatch(1);
+        volatile boolean held;
+
+        @Override
+        public long pread(int fd, MemorySegment buffer, long offset) {
+            long result = super.pread(fd, buffer, offset);
+            if (held) {
+                held = false;
+                insideRead.countDown();
+                try {
+                    goOn.await();
+                } catch (InterruptedException e) {
+                    throw new IllegalStateException(e);
+                }
+            }
+            return result;
         }
     }
 

@@ -140,6 +140,83 @@ abstract class StorageContract {
     }
 
     @Test
+    void oneVectoredWriteTakesMoreSegmentsThanOneHostCallDoes() throws IOException {
+        byte[] model = fill(14);
+        SplittableRandom random = new SplittableRandom(15);
+        MemorySegment[] segments = new MemorySegment[2500];
+        int at = 77;
+        for (int i = 0; i < segments.length; i++) {
+            byte[] bytes = randomBytes(random, random.nextInt(100));
+            segments[i] = arena.allocate(bytes.length + 1).asSlice(1, bytes.length);
+            segments[i].copyFrom(MemorySegment.ofArray(bytes));
+            System.arraycopy(bytes, 0, model, at, bytes.length);
+            at += bytes.length;
+        }
+        storage.writev(77, segments, segments.length);
+        assertThat(read(storage, 0, ROOM)).isEqualTo(model);
+    }
+
+    @Test
+    void aVectoredWriteUsesOnlyAsManySegmentsAsItIsTold() throws IOException {
+        byte[] model = fill(16);
+        MemorySegment[] segments = {
+            arena.allocate(4096, 4096).fill((byte) 1),
+            arena.allocate(8192, 4096).fill((byte) 2),
+            arena.allocate(4096)
+        };
+        storage.writev(4096, segments, 2);
+        java.util.Arrays.fill(model, 4096, 8192, (byte) 1);
+        java.util.Arrays.fill(model, 8192, 16384, (byte) 2);
+        storage.writev(0, segments, 0);
+        storage.writev(0, new MemorySegment[] {segments[0].asReadOnly().asSlice(0, 512)}, 1);
+        java.util.Arrays.fill(model, 0, 512, (byte) 1);
+        assertThat(read(storage, 0, ROOM)).isEqualTo(model);
+        assertThat(storage.sizeBytes()).isEqualTo(ROOM);
+    }
+
+    @Test
+    void aZeroedRunReadsAsZerosAndItsNeighboursStay() throws IOException {
+        byte[] model = fill(17);
+        storage.zero(8192, 65536);
+        java.util.Arrays.fill(model, 8192, 73728, (byte) 0);
+        storage.zero(100_001, 3);
+        java.util.Arrays.fill(model, 100_001, 100_004, (byte) 0);
+        storage.zero(ROOM - 5, 5);
+        java.util.Arrays.fill(model, ROOM - 5, ROOM, (byte) 0);
+        assertThat(read(storage, 0, ROOM)).isEqualTo(model);
+        assertThat(storage.sizeBytes()).isEqualTo(ROOM);
+    }
+
+    @Test
+    void allocatingChangesNoByte() throws IOException {
+        byte[] model = fill(18);
+        storage.punchHole(65536, 65536);
+        java.util.Arrays.fill(model, 65536, 131072, (byte) 0);
+        storage.allocate(0, ROOM);
+        storage.allocate(1001, 3);
+        assertThat(read(storage, 0, ROOM)).isEqualTo(model);
+        assertThat(storage.sizeBytes()).isEqualTo(ROOM);
+    }
+
+    @Test
+    void vectoredWritesZeroesAndAllocationsPastTheEndGrowTheStorage() throws IOException {
+        if (!canChangeSize()) {
+            return;
+        }
+        storage.writev(1000, new MemorySegment[] {copyOf(new byte[] {1}), copyOf(new byte[] {2, 3})}, 2);
+        assertThat(storage.sizeBytes()).isEqualTo(1003);
+        assertThat(read(storage, 999, 100)).containsExactly(0, 1, 2, 3);
+        storage.zero(1002, 5000);
+        assertThat(storage.sizeBytes()).isEqualTo(6002);
+        storage.allocate(5000, 5001);
+        assertThat(storage.sizeBytes()).isEqualTo(10_001);
+        storage.punchHole(9000, 50_000);
+        assertThat(storage.sizeBytes()).isEqualTo(10_001);
+        assertThat(read(storage, 1000, 20_000)).hasSize(9001).startsWith(1, 2, 0);
+        assertThat(read(storage, 1002, 20_000)).containsOnly(0);
+    }
+
+    @Test
     void aWritePastTheEndGrowsTheStorageWithZeros() throws IOException {
         if (!canChangeSize()) {
             return;
@@ -213,7 +290,10 @@ abstract class StorageContract {
                 () -> storage.read(0, room),
                 () -> storage.readv(0, new MemorySegment[] {room, room}, 2),
                 () -> storage.write(0, room),
+                () -> storage.writev(0, new MemorySegment[] {room, room}, 2),
                 () -> storage.punchHole(0, 4096),
+                () -> storage.zero(0, 4096),
+                () -> storage.allocate(0, 4096),
                 () -> storage.truncate(0),
                 () -> storage.sync(),
                 () -> storage.rangeAt(0),
@@ -272,7 +352,7 @@ abstract class StorageContract {
             int offset = place(random, ROOM);
             int length = Math.min(place(random, 40_000), ROOM - offset);
             String what = "seed " + seed + " (-Dcowherd.seed), step " + step + ": " + length + " bytes at " + offset;
-            switch (random.nextInt(4)) {
+            switch (random.nextInt(6)) {
                 case 0 -> {
                     byte[] bytes = randomBytes(random, length);
                     storage.write(offset, copyOf(bytes));
@@ -285,6 +365,20 @@ abstract class StorageContract {
                     }
                 }
                 case 2 -> assertThat(read(storage, offset, length)).as(what).isEqualTo(part(model, offset, length));
+                case 3 -> {
+                    if (length > 0) {
+                        storage.zero(offset, length);
+                        java.util.Arrays.fill(model, offset, offset + length, (byte) 0);
+                    }
+                }
+                case 4 -> {
+                    MemorySegment[] segments = segments(random, length);
+                    for (MemorySegment segment : segments) {
+                        segment.copyFrom(MemorySegment.ofArray(randomBytes(random, (int) segment.byteSize())));
+                    }
+                    storage.writev(offset, segments, segments.length);
+                    gather(segments, model, offset);
+                }
                 default -> compareVectored(random, model, offset, length, what);
             }
         }
@@ -304,6 +398,23 @@ abstract class StorageContract {
 
     private void compareVectored(SplittableRandom random, byte[] model, int offset, int length, String what)
             throws IOException {
+        MemorySegment[] segments = segments(random, length);
+        assertThat(storage.readv(offset, segments, segments.length)).as(what).isEqualTo(length);
+        byte[] found = new byte[length];
+        gather(segments, found, 0);
+        assertThat(found).as(what).isEqualTo(part(model, offset, length));
+    }
+
+    private static void gather(MemorySegment[] segments, byte[] into, int from) {
+        int at = from;
+        for (MemorySegment segment : segments) {
+            MemorySegment.copy(segment, ValueLayout.JAVA_BYTE, 0, into, at, (int) segment.byteSize());
+            at += (int) segment.byteSize();
+        }
+    }
+
+    /** So many bytes in pieces, aligned ones and odd ones. */
+    private MemorySegment[] segments(SplittableRandom random, int length) {
         List<MemorySegment> parts = new ArrayList<>();
         int left = length;
         while (left > 0) {
@@ -313,13 +424,6 @@ abstract class StorageContract {
             parts.add(arena.allocate(part + shift, 4096).asSlice(shift, part));
             left -= part;
         }
-        MemorySegment[] segments = parts.toArray(MemorySegment[]::new);
-        assertThat(storage.readv(offset, segments, segments.length)).as(what).isEqualTo(length);
-        int at = offset;
-        for (MemorySegment segment : segments) {
-            assertThat(segment.toArray(ValueLayout.JAVA_BYTE)).as(what).isEqualTo(part(model, at, (int)
-                    segment.byteSize()));
-            at += (int) segment.byteSize();
-        }
+        return parts.toArray(MemorySegment[]::new);
     }
 }

@@ -83,17 +83,45 @@ public abstract class InterceptingStorage implements Storage {
 
     @Override
     public final long readv(long offset, MemorySegment[] destinations, int count) throws IOException {
+        return pass(Operation.READ, offset, total(destinations, count), () -> next.readv(offset, destinations, count));
+    }
+
+    private static long total(MemorySegment[] segments, int count) {
         long length = 0;
         for (int i = 0; i < count; i++) {
-            length += destinations[i].byteSize();
+            length += segments[i].byteSize();
         }
-        return pass(Operation.READ, offset, length, () -> next.readv(offset, destinations, count));
+        return length;
     }
 
     @Override
     public final void write(long offset, MemorySegment source) throws IOException {
         pass(Operation.WRITE, offset, source.byteSize(), () -> {
             next.write(offset, source);
+            return true;
+        });
+    }
+
+    @Override
+    public final void writev(long offset, MemorySegment[] sources, int count) throws IOException {
+        pass(Operation.WRITE, offset, total(sources, count), () -> {
+            next.writev(offset, sources, count);
+            return true;
+        });
+    }
+
+    @Override
+    public final void zero(long offset, long length) throws IOException {
+        pass(Operation.ZERO, offset, length, () -> {
+            next.zero(offset, length);
+            return true;
+        });
+    }
+
+    @Override
+    public final void allocate(long offset, long length) throws IOException {
+        pass(Operation.ALLOCATE, offset, length, () -> {
+            next.allocate(offset, length);
             return true;
         });
     }

@@ -4,10 +4,14 @@ package dev.cowherd.storage.filter;
 public enum Operation {
     /** A read of one run of bytes, into one segment or several. */
     READ,
-    /** A write. */
+    /** A write of one run of bytes, from one segment or several. */
     WRITE,
-    /** A run made to read as zeros. */
+    /** A run made to read as zeros, its space given back. */
     PUNCH_HOLE,
+    /** A run made to read as zeros, its space kept. */
+    ZERO,
+    /** Space taken for a run. */
+    ALLOCATE,
     /** A change of size. */
     TRUNCATE,
     /** A demand for durability. */

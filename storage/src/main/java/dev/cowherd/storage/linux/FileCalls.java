@@ -16,6 +16,9 @@ public interface FileCalls {
     /** preadv(2) into {@code count} buffers from index {@code first} on, the first {@code skip} bytes of the first left out. */
     long preadv(int fd, MemorySegment[] buffers, int first, int count, long skip, long offset);
 
+    /** pwritev(2) of {@code count} buffers from index {@code first} on, the first {@code skip} bytes of the first left out. */
+    long pwritev(int fd, MemorySegment[] buffers, int first, int count, long skip, long offset);
+
     /** fallocate(2). */
     long fallocate(int fd, int mode, long offset, long length);
 

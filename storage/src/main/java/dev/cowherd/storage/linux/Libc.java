@@ -30,6 +30,7 @@ public final class Libc implements FileCalls {
     private static final MethodHandle PREAD = bind("pread");
     private static final MethodHandle PWRITE = bind("pwrite");
     private static final MethodHandle PREADV = bind("preadv");
+    private static final MethodHandle PWRITEV = bind("pwritev");
     private static final MethodHandle OPENAT = bind("openat");
     private static final MethodHandle FCNTL = bind("fcntl");
     private static final MethodHandle IOCTL = bind("ioctl");
@@ -81,15 +82,13 @@ public final class Libc implements FileCalls {
 
     @Override
     public long preadv(int fd, MemorySegment[] buffers, int first, int count, long skip, long offset) {
-        CallState state = CallState.current();
-        MemorySegment array = state.iovecs();
-        for (int i = 0; i < count; i++) {
-            MemorySegment buffer = buffers[first + i];
-            if (!buffer.isNative() || !buffer.scope().isAlive() || buffer.isReadOnly()) {
-                throw new IllegalArgumentException("a buffer for host I/O is native, open and writable: " + buffer);
+        for (int i = first; i < first + count; i++) {
+            if (buffers[i].isReadOnly()) {
+                throw new IllegalArgumentException("a buffer to read into is writable: " + buffers[i]);
             }
-            CallState.setIovec(array, i, buffer, i == 0 ? skip : 0);
         }
+        CallState state = CallState.current();
+        MemorySegment array = iovecs(state, buffers, first, count, skip);
         long result;
         try {
             result = (long) PREADV.invokeExact(state.captured, fd, array, (long) count, offset, 0L);
@@ -99,6 +98,33 @@ public final class Libc implements FileCalls {
             Reference.reachabilityFence(buffers);
         }
         return result >= 0 ? result : state.negatedErrno();
+    }
+
+    @Override
+    public long pwritev(int fd, MemorySegment[] buffers, int first, int count, long skip, long offset) {
+        CallState state = CallState.current();
+        MemorySegment array = iovecs(state, buffers, first, count, skip);
+        long result;
+        try {
+            result = (long) PWRITEV.invokeExact(state.captured, fd, array, (long) count, offset, 0L);
+        } catch (Throwable e) {
+            throw unexpected(e);
+        } finally {
+            Reference.reachabilityFence(buffers);
+        }
+        return result >= 0 ? result : state.negatedErrno();
+    }
+
+    private static MemorySegment iovecs(CallState state, MemorySegment[] buffers, int first, int count, long skip) {
+        MemorySegment array = state.iovecs();
+        for (int i = 0; i < count; i++) {
+            MemorySegment buffer = buffers[first + i];
+            if (!buffer.isNative() || !buffer.scope().isAlive()) {
+                throw new IllegalArgumentException("a buffer for host I/O is native and open: " + buffer);
+            }
+            CallState.setIovec(array, i, buffer, i == 0 ? skip : 0);
+        }
+        return array;
     }
 
     @Override

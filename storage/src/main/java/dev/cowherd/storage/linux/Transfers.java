@@ -107,6 +107,38 @@ public final class Transfers {
         return size;
     }
 
+    /** Writes the first {@code count} buffers in order, all of them: their size together, or minus errno. */
+    public long writev(int fd, long offset, MemorySegment[] buffers, int count) {
+        int first = 0;
+        long skip = 0;
+        long done = 0;
+        while (true) {
+            while (first < count && skip >= buffers[first].byteSize()) {
+                skip -= buffers[first].byteSize();
+                first++;
+            }
+            if (first == count) {
+                return done;
+            }
+            int now = Math.min(count - first, CallState.MAX_IOVECS);
+            long result = calls.pwritev(fd, buffers, first, now, skip, offset + done);
+            if (result == -EINTR) {
+                continue;
+            }
+            if (result < 0) {
+                return result;
+            }
+            // As above: inside a block, a direct write goes on from the block's start, unless all of the call was
+            // taken.
+            long advance = result - result % alignment;
+            if (advance == 0) {
+                return -EIO;
+            }
+            done += advance;
+            skip += advance;
+        }
+    }
+
     /** fallocate(2), made again while interrupted. */
     public long fallocate(int fd, int mode, long offset, long length) {
         long result;

@@ -77,6 +77,22 @@ class TransfersTest {
         }
 
         @Override
+        public long pwritev(int fd, MemorySegment[] buffers, int first, int count, long skip, long offset) {
+            long step = step("pwritev " + count + "@" + offset);
+            if (step < 0) {
+                return step;
+            }
+            long done = 0;
+            for (int i = 0; i < count; i++) {
+                MemorySegment rest = buffers[first + i].asSlice(i == 0 ? skip : 0);
+                int now = (int) Math.min(step - done, rest.byteSize());
+                MemorySegment.copy(rest, ValueLayout.JAVA_BYTE, 0, file, (int) (offset + done), now);
+                done += now;
+            }
+            return done;
+        }
+
+        @Override
         public long fallocate(int fd, int mode, long offset, long length) {
             return Math.min(0, step("fallocate"));
         }
@@ -201,6 +217,62 @@ class TransfersTest {
     void aWriteThatTheKernelNeverTakesFailsInsteadOfTurningForever() {
         kernel.script.addAll(List.of(0));
         assertThat(new Transfers(kernel, 1).write(3, 0, buffer)).isEqualTo(EIO);
+    }
+
+    @Test
+    void aVectoredWriteGoesOnInTheMiddleOfASegment() {
+        SplittableRandom random = new SplittableRandom(3);
+        for (int round = 0; round < 300; round++) {
+            byte[] model = kernel.file.clone();
+            MemorySegment[] buffers = new MemorySegment[1 + random.nextInt(6)];
+            int offset = random.nextInt(FILE_BYTES - 900);
+            int at = offset;
+            for (int i = 0; i < buffers.length; i++) {
+                byte[] bytes = new byte[random.nextInt(120)];
+                random.nextBytes(bytes);
+                System.arraycopy(bytes, 0, model, at, bytes.length);
+                at += bytes.length;
+                buffers[i] = buffer.asSlice(i * 150L, bytes.length).copyFrom(MemorySegment.ofArray(bytes));
+            }
+            for (int i = 0; i < 5; i++) {
+                kernel.script.add(random.nextInt(4) == 0 ? EINTR : 1 + random.nextInt(130));
+            }
+            assertThat(new Transfers(kernel, 1).writev(3, offset, buffers, buffers.length))
+                    .isEqualTo(at - offset);
+            assertThat(kernel.file).as("round %d", round).isEqualTo(model);
+            kernel.script.clear();
+        }
+    }
+
+    @Test
+    void oneVectoredWriteCallTakesNoMoreSegmentsThanTheKernelDoes() {
+        MemorySegment[] buffers = new MemorySegment[2500];
+        java.util.Arrays.fill(buffers, buffer.asSlice(0, 1));
+        assertThat(new Transfers(kernel, 1).writev(3, 0, buffers, 2500)).isEqualTo(2500);
+        assertThat(kernel.calls).containsExactly("pwritev 1024@0", "pwritev 1024@1024", "pwritev 452@2048");
+    }
+
+    @Test
+    void aVectoredWriteThatFailsOrIsNeverTakenAnswersTheError() {
+        MemorySegment[] buffers = {buffer.asSlice(0, 100), buffer.asSlice(100, 100)};
+        kernel.script.addAll(List.of(50, EIO));
+        assertThat(new Transfers(kernel, 1).writev(3, 0, buffers, 2)).isEqualTo(EIO);
+        kernel.script.addAll(List.of(0));
+        assertThat(new Transfers(kernel, 1).writev(3, 0, buffers, 2)).isEqualTo(EIO);
+    }
+
+    @Test
+    void underDirectIoAVectoredWriteThatStopsInsideABlockIsCarriedOnFromTheBlocksStart() {
+        MemorySegment[] buffers = {
+            Arena.ofAuto().allocate(512).fill((byte) 1),
+            Arena.ofAuto().allocate(1024).fill((byte) 2)
+        };
+        kernel.script.addAll(List.of(700));
+        assertThat(new Transfers(kernel, 512).writev(3, 512, buffers, 2)).isEqualTo(1536);
+        assertThat(kernel.calls).containsExactly("pwritev 2@512", "pwritev 1@1024");
+        for (int i = 0; i < 1536; i++) {
+            assertThat(kernel.file[512 + i]).isEqualTo((byte) (i < 512 ? 1 : 2));
+        }
     }
 
     @Test
