@@ -11,6 +11,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class SliceCache {
     private final long budgetBytes;
+    private final Waits waits;
 
     private @Nullable Slice hand;
     private long bytes;
@@ -22,7 +23,22 @@ public final class SliceCache {
      * @param budgetBytes how much memory slices may take, in bytes; the slice loaded last is kept whatever the budget
      */
     public SliceCache(long budgetBytes) {
+        this(budgetBytes, Waits.PARK);
+    }
+
+    /**
+     * Creates an empty cache whose users wait in their own way.
+     *
+     * @param budgetBytes as above
+     * @param waits how a queue waits for a slice that another one loads
+     */
+    public SliceCache(long budgetBytes, Waits waits) {
         this.budgetBytes = budgetBytes;
+        this.waits = waits;
+    }
+
+    Waits waits() {
+        return waits;
     }
 
     /**

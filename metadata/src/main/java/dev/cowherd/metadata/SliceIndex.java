@@ -95,7 +95,7 @@ final class SliceIndex {
                 return slice;
             }
             if (found instanceof SliceLoad theirs) {
-                return theirs.await();
+                return theirs.await(cache.waits());
             }
         }
     }

@@ -1,43 +1,31 @@
 package dev.cowherd.metadata;
 
 import java.io.IOException;
-import java.util.concurrent.CountDownLatch;
 import org.jspecify.annotations.Nullable;
 
 /** A slice on its way into memory: one queue reads it, the others that need the same one wait here. */
 final class SliceLoad {
-    private final CountDownLatch done = new CountDownLatch(1);
+    private final Signal done = new Signal();
     private @Nullable Slice slice;
     private @Nullable Throwable failure;
 
     void succeed(Slice loaded) {
         slice = loaded;
-        done.countDown();
+        done.fire();
     }
 
     void fail(Throwable cause) {
         failure = cause;
-        done.countDown();
+        done.fire();
     }
 
     /**
-     * Waits for the slice. An interrupt is kept for later: the load ends by itself.
+     * Waits for the slice.
      *
      * @throws IOException what stopped the load; every waiter gets it
      */
-    Slice await() throws IOException {
-        boolean interrupted = false;
-        while (true) {
-            try {
-                done.await();
-                break;
-            } catch (InterruptedException e) {
-                interrupted = true;
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
+    Slice await(Waits waits) throws IOException {
+        done.await(waits);
         if (slice != null) {
             return slice;
         }

@@ -1,0 +1,44 @@
+package dev.cowherd.metadata;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One at a time through a long procedure that does I/O: a flush round, a new refcount table, a changed header. No read and no
+ * in-place write ever takes a turn. Thread-safe; not reentrant.
+ */
+final class Turn {
+    private final Waits waits;
+    private @Nullable Signal taken;
+
+    Turn(Waits waits) {
+        this.waits = waits;
+    }
+
+    /** Waits until nobody has the turn, and takes it. */
+    void take() {
+        while (true) {
+            Signal theirs;
+            synchronized (this) {
+                if (taken == null) {
+                    taken = new Signal();
+                    return;
+                }
+                theirs = taken;
+            }
+            theirs.await(waits);
+        }
+    }
+
+    /** Gives the turn back. */
+    void give() {
+        Signal mine;
+        synchronized (this) {
+            mine = taken;
+            taken = null;
+        }
+        if (mine == null) {
+            throw new IllegalStateException("a turn given back that nobody had");
+        }
+        mine.fire();
+    }
+}
