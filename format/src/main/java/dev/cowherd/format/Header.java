@@ -162,6 +162,147 @@ public record Header(
     }
 
     /**
+     * The header of a new image: no disk, no tables, no extensions yet; the features that the shape and the compression
+     * type need are set.
+     *
+     * @param version 2 or 3
+     * @param geometry the image's shape; of version 2 without extended L2 entries and with 16-bit refcounts
+     * @param compressionType how compressed clusters will be coded; of version 2 {@link CompressionType#ZLIB}
+     * @return the header, 112 bytes long as QEMU writes it, or 72 of version 2
+     */
+    public static Header fresh(int version, Geometry geometry, CompressionType compressionType) {
+        return HeaderDraft.fresh(version, geometry, compressionType);
+    }
+
+    /**
+     * The same header for a disk of another size.
+     *
+     * @param bytes size of the disk in bytes, as stored
+     * @return a copy
+     */
+    public Header withSize(long bytes) {
+        HeaderDraft draft = new HeaderDraft(this);
+        draft.sizeBytes = bytes;
+        return draft.header();
+    }
+
+    /**
+     * The same header with another active L1 table.
+     *
+     * @param entries its entries
+     * @param offset its host offset in bytes
+     * @return a copy
+     */
+    public Header withL1(int entries, long offset) {
+        HeaderDraft draft = new HeaderDraft(this);
+        draft.l1Entries = entries;
+        draft.l1Offset = offset;
+        return draft.header();
+    }
+
+    /**
+     * The same header with another refcount table.
+     *
+     * @param offset its host offset in bytes
+     * @param clusters its length in clusters
+     * @return a copy
+     */
+    public Header withRefcountTable(long offset, int clusters) {
+        HeaderDraft draft = new HeaderDraft(this);
+        draft.refcountTableOffset = offset;
+        draft.refcountTableClusters = clusters;
+        return draft.header();
+    }
+
+    /**
+     * The same header with another snapshot table.
+     *
+     * @param count number of internal snapshots
+     * @param offset host offset of their table in bytes
+     * @return a copy
+     */
+    public Header withSnapshots(int count, long offset) {
+        HeaderDraft draft = new HeaderDraft(this);
+        draft.snapshotCount = count;
+        draft.snapshotsOffset = offset;
+        return draft.header();
+    }
+
+    /**
+     * The same header with other feature words.
+     *
+     * @param incompatible the bits without which the image cannot be understood
+     * @param compatible the bits that can be ignored
+     * @param autoclear the bits that a writer clears if it does not know them
+     * @return a copy
+     */
+    public Header withFeatures(long incompatible, long compatible, long autoclear) {
+        HeaderDraft draft = new HeaderDraft(this);
+        draft.incompatibleFeatures = incompatible;
+        draft.compatibleFeatures = compatible;
+        draft.autoclearFeatures = autoclear;
+        return draft.header();
+    }
+
+    /**
+     * The same header with one feature bit set or cleared.
+     *
+     * @param feature the bit
+     * @param on whether it is to be set
+     * @return a copy
+     */
+    public Header withFeature(Feature feature, boolean on) {
+        return withFeatures(
+                changed(incompatibleFeatures, feature, Feature.Kind.INCOMPATIBLE, on),
+                changed(compatibleFeatures, feature, Feature.Kind.COMPATIBLE, on),
+                changed(autoclearFeatures, feature, Feature.Kind.AUTOCLEAR, on));
+    }
+
+    private static long changed(long word, Feature feature, Feature.Kind kind, boolean on) {
+        if (feature.kind() != kind) {
+            return word;
+        }
+        return on ? word | feature.mask() : word & ~feature.mask();
+    }
+
+    /**
+     * The same header with other extensions. The backing file's name moves right behind them; {@link #fits()} says
+     * whether there is room for it.
+     *
+     * @param changed all extensions, in the order in which they are to be written
+     * @return a copy
+     */
+    public Header withExtensions(List<HeaderExtension> changed) {
+        HeaderDraft draft = new HeaderDraft(this);
+        draft.extensions = changed;
+        draft.placeBackingFile();
+        return draft.header();
+    }
+
+    /**
+     * The same header with another backing file; its format is an extension. {@link #fits()} says whether there is room.
+     *
+     * @param name the name to store, or null for none
+     * @return a copy
+     */
+    public Header withBackingFile(@Nullable String name) {
+        HeaderDraft draft = new HeaderDraft(this);
+        draft.backingFile = name;
+        draft.placeBackingFile();
+        return draft.header();
+    }
+
+    /**
+     * Whether header, extensions with their end mark and the backing file's name have room in the first cluster.
+     *
+     * @return whether {@link #encode()} can work and {@link #decode} reads all of it back
+     */
+    public boolean fits() {
+        long end = headerLength + ExtensionArea.bytes(extensions);
+        return Math.max(end, backingFileOffset + (backingFile == null ? 0 : backingFileBytes)) <= 1L << clusterBits;
+    }
+
+    /**
      * Encodes everything from byte 0 to the end of the extensions and the backing file's name. What {@link #decode}
      * read comes out unchanged; only bytes without meaning (padding of extensions, a gap before the name) become zero.
      *

@@ -76,6 +76,23 @@ public sealed interface HeaderExtension {
     record FeatureNames(Bytes table) implements HeaderExtension {
         private static final int ENTRY_BYTES = 48;
 
+        /**
+         * The table of all features that this engine knows, as QEMU writes it.
+         *
+         * @return the extension
+         */
+        public static FeatureNames ofKnownFeatures() {
+            ByteBuffer table = ByteBuffer.allocate(ENTRY_BYTES * Feature.values().length);
+            for (Feature feature : Feature.values()) {
+                int next = table.position() + ENTRY_BYTES;
+                table.put((byte) feature.kind().code())
+                        .put((byte) feature.bit())
+                        .put(Text.encode(feature.label()))
+                        .position(next);
+            }
+            return new FeatureNames(Bytes.of(table.array()));
+        }
+
         @Override
         public int type() {
             return FEATURE_NAMES_TYPE;

@@ -28,5 +28,8 @@ final class HeaderField {
     /** Length of the shortest version 3 header. */
     static final int V3_MIN_LENGTH = 104;
 
+    /** Length of the version 3 header that QEMU and this engine write: with the compression type, padded to a multiple of 8. */
+    static final int V3_LENGTH = 112;
+
     private HeaderField() {}
 }

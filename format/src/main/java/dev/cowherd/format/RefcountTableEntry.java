@@ -37,4 +37,17 @@ public final class RefcountTableEntry {
     public static long reserved(long word) {
         return word & RESERVED_MASK;
     }
+
+    /**
+     * Makes an entry.
+     *
+     * @param blockOffset host offset of the refcount block in bytes, a multiple of 512; 0 for none
+     * @return the word
+     */
+    public static long of(long blockOffset) {
+        if ((blockOffset & RESERVED_MASK) != 0) {
+            throw new IllegalArgumentException("refcount block offset 0x" + Long.toHexString(blockOffset));
+        }
+        return blockOffset;
+    }
 }

@@ -56,6 +56,7 @@ public record Snapshot(
     private static final int VM_STATE_AT = 0;
     private static final int DISK_SIZE_AT = 8;
     private static final int ICOUNT_AT = 16;
+    private static final int KNOWN_EXTRA_BYTES = 24;
 
     /**
      * How many bytes of the table {@link #decodeTable} needs, as far as the bytes at hand tell. Read some, ask, read as
@@ -92,6 +93,37 @@ public record Snapshot(
      */
     public static ByteBuffer encodeTable(List<Snapshot> snapshots) {
         return SnapshotTable.write(snapshots);
+    }
+
+    /**
+     * An entry for a snapshot of the disk alone, as QEMU writes it: all extra data that it knows, no machine state, no
+     * instruction count.
+     *
+     * @param id the id, unique in the image
+     * @param name the name
+     * @param dateSeconds when it is taken, seconds since 1970, an unsigned 32-bit number
+     * @param dateNanos the nanoseconds of that second
+     * @param diskBytes size of the disk in bytes
+     * @return the entry, still without an L1 table
+     */
+    public static Snapshot ofDisk(String id, String name, long dateSeconds, long dateNanos, long diskBytes) {
+        ByteBuffer extra = ByteBuffer.allocate(KNOWN_EXTRA_BYTES)
+                .putLong(VM_STATE_AT, 0)
+                .putLong(DISK_SIZE_AT, diskBytes)
+                .putLong(ICOUNT_AT, -1);
+        return new Snapshot(id, name, 0, 0, dateSeconds, dateNanos, 0, 0, Bytes.of(extra.array()));
+    }
+
+    /**
+     * The same snapshot with its L1 table elsewhere.
+     *
+     * @param offset host offset of the L1 table in bytes
+     * @param entries its entries
+     * @return a copy, extra data kept
+     */
+    public Snapshot withL1(long offset, long entries) {
+        return new Snapshot(
+                id, name, offset, entries, dateSeconds, dateNanos, vmClockNanos, shortVmStateBytes, extraData);
     }
 
     /**
