@@ -2,6 +2,7 @@ package dev.cowherd.cli;
 
 import dev.cowherd.format.BitmapEntry;
 import dev.cowherd.format.Header;
+import dev.cowherd.format.LuksHeader;
 import dev.cowherd.format.Snapshot;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -18,6 +19,7 @@ import org.jspecify.annotations.Nullable;
  * @param header the header, null of a raw image
  * @param snapshots its internal snapshots
  * @param bitmaps its persistent bitmaps, as far as they can be relied on to be there
+ * @param luks how it is encrypted, null unless with LUKS
  */
 record ImageFacts(
         String fileName,
@@ -28,7 +30,8 @@ record ImageFacts(
         long allocatedBytes,
         @Nullable Header header,
         List<Snapshot> snapshots,
-        List<BitmapEntry> bitmaps) {
+        List<BitmapEntry> bitmaps,
+        @Nullable LuksHeader luks) {
     /**
      * The backing file as seen from here.
      *

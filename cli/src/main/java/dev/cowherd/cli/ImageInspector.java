@@ -1,8 +1,10 @@
 package dev.cowherd.cli;
 
 import dev.cowherd.format.BitmapEntry;
+import dev.cowherd.format.CorruptImageException;
 import dev.cowherd.format.Header;
 import dev.cowherd.format.HeaderExtension;
+import dev.cowherd.format.LuksHeader;
 import dev.cowherd.format.Snapshot;
 import dev.cowherd.storage.FileOptions;
 import dev.cowherd.storage.FileStorage;
@@ -83,7 +85,8 @@ final class ImageInspector {
                 file.allocatedBytes(),
                 header,
                 snapshots,
-                bitmaps);
+                bitmaps,
+                header == null ? null : luks(header));
     }
 
     private Header header(ByteBuffer first, long fileBytes) throws IOException {
@@ -121,6 +124,18 @@ final class ImageInspector {
             entries.get(i).require(header, file.sizeBytes());
         }
         return entries;
+    }
+
+    private @Nullable LuksHeader luks(Header header) throws IOException {
+        if (header.cryptMethod() != Header.CRYPT_LUKS) {
+            return null;
+        }
+        HeaderExtension.EncryptionHeader where = header.extension(HeaderExtension.EncryptionHeader.class);
+        if (where == null) {
+            throw new CorruptImageException(
+                    "encryption header extension", -1, "it is missing, and the image is encrypted with LUKS");
+        }
+        return LuksHeader.decode(read(file, where.offset(), LuksHeader.BYTES), where.offset());
     }
 
     /** Exactly these bytes of the file; the caller has judged their number against the file's length before. */

@@ -4,7 +4,6 @@ import dev.cowherd.format.BitmapEntry;
 import dev.cowherd.format.Header;
 import dev.cowherd.format.Snapshot;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /** Prints image facts as {@code info --output=json}, keys in QEMU's order (which is that of its hash table). */
 final class InfoJson {
@@ -51,7 +50,7 @@ final class InfoJson {
         }
         json.member("format", facts.format()).member("actual-size", facts.allocatedBytes());
         if (header != null) {
-            specific(header, facts.bitmaps());
+            specific(header, facts);
         }
         json.member("full-backing-filename", facts.fullBackingFile());
         json.member("backing-filename", header == null ? null : header.backingFile());
@@ -97,7 +96,7 @@ final class InfoJson {
         json.endList();
     }
 
-    private void specific(Header header, List<BitmapEntry> bitmaps) {
+    private void specific(Header header, ImageFacts facts) {
         json.key("format-specific").beginObject().member("type", "qcow2");
         json.key("data").beginObject();
         boolean v3 = header.version() >= 3;
@@ -105,24 +104,24 @@ final class InfoJson {
         json.member("compression-type", header.compressionType().label());
         if (v3) {
             json.member("lazy-refcounts", header.lazyRefcounts());
-            if (!bitmaps.isEmpty()) {
-                bitmaps(bitmaps);
+            if (!facts.bitmaps().isEmpty()) {
+                bitmaps(facts.bitmaps());
             }
         }
         json.member("refcount-bits", 1L << header.refcountOrder());
+        boolean elsewhere = v3 && header.hasExternalDataFile();
+        json.member("data-file", elsewhere ? header.dataFile() : null);
+        if (header.cryptMethod() != Header.CRYPT_NONE) {
+            EncryptionJson.write(json, facts.luks(), compat7);
+        }
+        if (elsewhere) {
+            json.member("data-file-raw", header.dataFileRaw());
+        }
         if (v3) {
-            dataFile(header.hasExternalDataFile() ? header.dataFile() : null, header);
             json.member("corrupt", header.isCorrupt());
             json.member("extended-l2", header.hasExtendedL2());
         }
         json.endObject().endObject();
-    }
-
-    private void dataFile(@Nullable String name, Header header) {
-        json.member("data-file", name);
-        if (header.hasExternalDataFile()) {
-            json.member("data-file-raw", header.dataFileRaw());
-        }
     }
 
     private void bitmaps(List<BitmapEntry> bitmaps) {

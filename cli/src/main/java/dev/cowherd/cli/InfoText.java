@@ -63,29 +63,33 @@ final class InfoText {
         if (!facts.snapshots().isEmpty()) {
             SnapshotText.append(text, facts.snapshots(), compat7);
         }
-        specific(header, facts.bitmaps());
+        specific(header, facts);
     }
 
-    private void specific(Header header, List<BitmapEntry> bitmaps) {
+    private void specific(Header header, ImageFacts facts) {
         boolean v3 = header.version() >= 3;
         line("Format specific information:", "");
         line("    compat: ", v3 ? "1.1" : "0.10");
         line("    compression type: ", header.compressionType().label());
         if (v3) {
             line("    lazy refcounts: ", Boolean.toString(header.lazyRefcounts()));
-            if (!bitmaps.isEmpty()) {
-                bitmaps(bitmaps);
+            if (!facts.bitmaps().isEmpty()) {
+                bitmaps(facts.bitmaps());
             }
         }
         line("    refcount bits: ", Integer.toString(1 << header.refcountOrder()));
+        boolean elsewhere = v3 && header.hasExternalDataFile();
+        String dataFile = elsewhere ? header.dataFile() : null;
+        if (dataFile != null) {
+            line("    data file: ", dataFile);
+        }
+        if (header.cryptMethod() != Header.CRYPT_NONE) {
+            EncryptionText.append(text, facts.luks(), compat7);
+        }
+        if (elsewhere) {
+            line("    data file raw: ", Boolean.toString(header.dataFileRaw()));
+        }
         if (v3) {
-            String dataFile = header.dataFile();
-            if (header.hasExternalDataFile()) {
-                if (dataFile != null) {
-                    line("    data file: ", dataFile);
-                }
-                line("    data file raw: ", Boolean.toString(header.dataFileRaw()));
-            }
             line("    corrupt: ", Boolean.toString(header.isCorrupt()));
             line("    extended l2: ", Boolean.toString(header.hasExtendedL2()));
         }

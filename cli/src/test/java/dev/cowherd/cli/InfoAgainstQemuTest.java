@@ -133,6 +133,71 @@ final class InfoAgainstQemuTest {
         assertSame(image, "--output=json");
     }
 
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "encrypt.format=aes",
+                "encrypt.format=aes,compat=0.10",
+                "encrypt.format=luks,encrypt.iter-time=10",
+                "encrypt.format=luks,encrypt.iter-time=10,compat=0.10",
+                "encrypt.format=luks,encrypt.iter-time=10,cluster_size=512,data_file=data.raw,data_file_raw=on",
+                "encrypt.format=luks,encrypt.iter-time=10,encrypt.cipher-alg=aes-128,encrypt.cipher-mode=cbc,"
+                        + "encrypt.ivgen-alg=essiv,encrypt.ivgen-hash-alg=sha256,encrypt.hash-alg=sha512",
+                "encrypt.format=luks,encrypt.iter-time=10,encrypt.cipher-alg=serpent-128,encrypt.cipher-mode=cbc,"
+                        + "encrypt.ivgen-alg=plain,encrypt.hash-alg=sha1"
+            })
+    void sameForEncryptedImagesWithoutTheirSecret(String options) {
+        Path image = encrypted(options);
+        assertSame(image);
+        assertSame(image, "--output=json");
+    }
+
+    private Path encrypted(String options) {
+        String here = options.replace("data.raw", folder.resolve("data.raw").toString());
+        return image("4M", "--object", "secret,id=key,data=abc", "-o", "encrypt.key-secret=key,".concat(here));
+    }
+
+    @Test
+    void sameForASecondPassword() {
+        Path image = encrypted("encrypt.format=luks,encrypt.iter-time=10");
+        QemuImg.v10()
+                .run(
+                        "amend",
+                        "--object",
+                        "secret,id=key,data=abc",
+                        "--object",
+                        "secret,id=more,data=def",
+                        "--image-opts",
+                        "driver=qcow2,file.filename=" + image + ",encrypt.key-secret=key",
+                        "-o",
+                        "encrypt.state=active,encrypt.new-secret=more,encrypt.iter-time=10")
+                .orFail();
+        assertSame(image);
+        assertSame(image, "--output=json");
+    }
+
+    @Test
+    void refusesALuksHeaderThatIsNone() throws IOException {
+        Path image = encrypted("encrypt.format=luks,encrypt.iter-time=10");
+        ByteBuffer bytes = ByteBuffer.wrap(Files.readAllBytes(image));
+        int luks = 0;
+        while (bytes.getInt(luks) != 0x4c554b53) {
+            luks += 65536;
+        }
+        for (int at : new int[] {0, 7, 8, 108, 170, 208}) {
+            poke(image, luks + at, (byte) 3);
+            assertThat(QemuImg.v10().run("info", image.toString()).exit()).isEqualTo(at == 170 ? 0 : 1);
+            assertThat(new CommandLine(Path.of(""))
+                            .run("info", image.toString())
+                            .err())
+                    .as("byte %s", at)
+                    .startsWith("cowherd: Could not open '" + image + "': ")
+                    .contains("LUKS")
+                    .hasLineCount(1);
+            poke(image, luks + at, bytes.get(luks + at));
+        }
+    }
+
     @Test
     void sameForABackingFileInAnotherFolder() throws IOException {
         Path below = Files.createDirectories(folder.resolve("below"));
