@@ -2,16 +2,21 @@ package dev.cowherd.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.cowherd.testkit.Peers;
 import dev.cowherd.testkit.QemuImg;
 import dev.cowherd.testkit.Ran;
+import dev.cowherd.testkit.RunningPeer;
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** {@code check} prints byte for byte what qemu-img 10 prints, on both streams, and ends with its exit codes. */
 class CheckAgainstQemuTest {
@@ -101,7 +106,113 @@ class CheckAgainstQemuTest {
         assertThat(ran.out()).startsWith("    (0.00/100%)\r").contains("    (100.00/100%)\r\nNo errors were found");
     }
 
+    @Test
+    void anImageThatAWriterHoldsIsCheckedOnlyWhenToldToShare() {
+        try (RunningPeer writer =
+                RunningPeer.start(List.of(Peers.qemu10("qemu-io").toString(), "-f", "qcow2", image.toString()))) {
+            awaitHeldBy(writer);
+            assertRefusedByTheLock("check", image.toString());
+            assertSame(0, "check", "-U", image.toString());
+            assertSame(0, "check", "--force-share", "--output=json", image.toString());
+        }
+    }
+
+    @Test
+    void anImageThatAServerHoldsIsCheckedOnlyWhenToldToShare() {
+        Path socket = folder.resolve("nbd.sock");
+        List<String> server = List.of(
+                Peers.qemu10("qemu-nbd").toString(), "-t", "-f", "qcow2", "-k", socket.toString(), image.toString());
+        try (RunningPeer writer = RunningPeer.start(server)) {
+            writer.awaitFile(socket);
+            awaitHeldBy(writer);
+            assertRefusedByTheLock("check", "--output=json", image.toString());
+            assertSame(0, "check", "-U", image.toString());
+        }
+    }
+
+    private void assertRefusedByTheLock(String... arguments) {
+        String refusal = "Could not open '" + image + "': ";
+        for (Ran ran : List.of(QEMU.run(arguments), ours(arguments))) {
+            assertThat(ran.exit()).isEqualTo(1);
+            assertThat(ran.out()).isEmpty();
+            assertThat(ran.err()).contains(refusal, "Failed to get shared \"write\" lock");
+        }
+    }
+
+    /** QEMU's own refusal shows that the image is open and locked. */
+    private void awaitHeldBy(RunningPeer writer) {
+        writer.await("its lock", () -> QEMU.run("info", image.toString()).exit() != 0);
+    }
+
+    @Test
+    void anImageThatAReaderHoldsIsCheckedBesideIt() {
+        Path socket = folder.resolve("nbd.sock");
+        String server = Peers.qemu10("qemu-nbd").toString();
+        try (RunningPeer reader = RunningPeer.start(
+                List.of(server, "-r", "-t", "-f", "qcow2", "-k", socket.toString(), image.toString()))) {
+            reader.awaitFile(socket);
+            assertSame(0, "check", image.toString());
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", ",cluster_size=512", ",refcount_bits=1,compat=1.1", ",compat=0.10"})
+    void theAreaOfALuksHeaderIsCounted(String more) throws IOException {
+        Path luks = folder.resolve("luks.qcow2");
+        QEMU.create(
+                luks,
+                "4M",
+                "--object",
+                "secret,id=key,data=abc",
+                "-o",
+                "encrypt.format=luks,encrypt.key-secret=key,encrypt.iter-time=10".concat(more));
+        assertSameCount(0, luks);
+        // A cluster of the area loses its refcount, then gets one too many: without a count of the area nothing would
+        // notice.
+        if (more.isEmpty()) {
+            setRefcount(luks, luksCluster(luks) + 28, 0);
+            assertSameCount(2, luks);
+            setRefcount(luks, luksCluster(luks) + 28, 2);
+            assertSameCount(3, luks);
+        }
+    }
+
+    /** QEMU wants the secret only to check; we need none. */
+    private void assertSameCount(int exit, Path luks) {
+        for (String output : List.of("--output=human", "--output=json")) {
+            Ran expected = QEMU.run(
+                    "check",
+                    output,
+                    "--object",
+                    "secret,id=key,data=abc",
+                    "--image-opts",
+                    "driver=qcow2,file.filename=" + luks + ",encrypt.key-secret=key");
+            Ran ours = ours("check", output, luks.toString());
+            assertThat(withoutName(ours.out())).isEqualTo(withoutName(expected.out()));
+            assertThat(ours.err()).isEqualTo(expected.err());
+            assertThat(ours.exit()).isEqualTo(expected.exit()).isEqualTo(exit);
+        }
+    }
+
+    private static String withoutName(String json) {
+        return json.replaceFirst("\"filename\": .*", "");
+    }
+
+    /** The number of the first cluster of the LUKS header in an image with clusters of 64 KiB. */
+    private static int luksCluster(Path luks) throws IOException {
+        ByteBuffer bytes = ByteBuffer.wrap(Files.readAllBytes(luks));
+        int cluster = 0;
+        while (bytes.getInt(cluster << 16) != 0x4c554b53) {
+            cluster++;
+        }
+        return cluster;
+    }
+
     private void setRefcount(int cluster, int refcount) throws IOException {
+        setRefcount(image, cluster, refcount);
+    }
+
+    private static void setRefcount(Path image, int cluster, int refcount) throws IOException {
         try (RandomAccessFile file = new RandomAccessFile(image.toFile(), "rw")) {
             file.seek(131072 + 2L * cluster);
             file.writeShort(refcount);
