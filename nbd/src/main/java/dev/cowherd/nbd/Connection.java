@@ -86,8 +86,9 @@ final class Connection implements Runnable {
             clock.cancel(false);
         }
         if (session != null) {
-            try (Export.Queue queue = session.queue()) {
-                new Transmission(in, out, session, queue, export.sizeBytes(), options.log(), () -> stopping).run();
+            try (Export.Queue _ = session.queue()) {
+                Writes.Terms terms = new Writes.Terms(export.sizeBytes(), session.writable(), options.discards());
+                new Transmission(in, out, session, terms, options.log(), () -> stopping).run();
             }
         }
     }

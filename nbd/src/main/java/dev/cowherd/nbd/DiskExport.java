@@ -17,6 +17,12 @@ record DiskExport(Disk disk) implements Export {
         return disk.sizeBytes();
     }
 
+    /** A disk is opened for reading only, until the engine writes. */
+    @Override
+    public boolean isWritable() {
+        return false;
+    }
+
     @Override
     public Queue openQueue() throws IOException {
         return new DiskExportQueue(disk.openQueue());
@@ -33,6 +39,33 @@ record DiskExport(Disk disk) implements Export {
         public Run runAt(long offset, long maxLength) throws IOException {
             BlockStatus status = queue.status(offset, maxLength);
             return new Run(status.length(), !status.data(), status.zero());
+        }
+
+        @Override
+        public void write(long offset, MemorySegment source) throws IOException {
+            throw readOnly();
+        }
+
+        @Override
+        public void writeZeroes(long offset, long length, boolean mayUnmap) throws IOException {
+            throw readOnly();
+        }
+
+        @Override
+        public boolean zeroesAreFast(long offset, long length) {
+            return false;
+        }
+
+        @Override
+        public void trim(long offset, long length) throws IOException {
+            throw readOnly();
+        }
+
+        @Override
+        public void flush() {}
+
+        private static IOException readOnly() {
+            return new IOException("the disk is open for reading only");
         }
 
         @Override

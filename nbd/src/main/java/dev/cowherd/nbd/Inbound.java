@@ -3,27 +3,28 @@ package dev.cowherd.nbd;
 import java.io.EOFException;
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.ReadableByteChannel;
 
 /**
- * The bytes a client sent: each call of the host takes all that has arrived, so a client that sends 32 requests in a row
- * costs one read, not 32. Used by one thread.
+ * The bytes a client sent: each call of the host takes all that has arrived, so a client that sends 32 requests in a row, small
+ * writes with their bytes included, costs one read, not 32. Used by one thread.
  */
 final class Inbound {
-    static final int BYTES = 64 << 10;
+    /** Room for more than 32 writes of 4 KiB. */
+    static final int BYTES = 256 << 10;
 
     private final ReadableByteChannel channel;
+    private final MemorySegment segment;
     /** Unread bytes lie from position to limit. */
     private final ByteBuffer buffer;
 
     Inbound(ReadableByteChannel channel, Arena arena) {
         this.channel = channel;
-        this.buffer = arena.allocate(BYTES, 4096)
-                .asByteBuffer()
-                .order(ByteOrder.BIG_ENDIAN)
-                .limit(0);
+        this.segment = arena.allocate(BYTES, 4096);
+        this.buffer = segment.asByteBuffer().order(ByteOrder.BIG_ENDIAN).limit(0);
     }
 
     /** Whether that many bytes are here already, with no call of the host. */
@@ -38,7 +39,8 @@ final class Inbound {
      * @throws EOFException if it closed its side after some of them
      */
     boolean await(int bytes) throws IOException {
-        if (buffer.remaining() < bytes && buffer.position() + bytes > buffer.capacity()) {
+        if (buffer.remaining() < bytes && buffer.position() + bytes > BYTES / 2) {
+            // Part of a message: a small copy that makes room for many more in the next call.
             buffer.compact().flip();
         }
         while (buffer.remaining() < bytes) {
@@ -62,6 +64,25 @@ final class Inbound {
     /** The unread bytes; the caller moves the position past what it used. */
     ByteBuffer bytes() {
         return buffer;
+    }
+
+    /** Takes that many bytes, which must be here; the memory is theirs until the next bytes are waited for. */
+    MemorySegment take(int bytes) {
+        MemorySegment taken = segment.asSlice(buffer.position(), bytes);
+        buffer.position(buffer.position() + bytes);
+        return taken;
+    }
+
+    /** Fills native memory with the next bytes, those that are still to come without a copy on the way. */
+    void receive(MemorySegment destination) throws IOException {
+        int here = (int) Math.min(buffer.remaining(), destination.byteSize());
+        MemorySegment.copy(take(here), 0, destination, 0, here);
+        ByteBuffer rest = destination.asSlice(here).asByteBuffer();
+        while (rest.hasRemaining()) {
+            if (channel.read(rest) < 0) {
+                throw new EOFException("the client left inside a message");
+            }
+        }
     }
 
     /** Reads that many bytes and forgets them. */

@@ -18,6 +18,8 @@ import java.util.function.Consumer;
  * @param description a line for people, shown to clients that list the exports; at most 4096 bytes of UTF-8
  * @param maxConnections how many clients are served at once, 1 or more; one more is told so and let go
  * @param handshakeTimeout how long a client may take to pick the export; then its place is free again
+ * @param readOnly whether nobody may write, also if the disk is open for writing
+ * @param discards whether trimming gives space back, and zeroing may; otherwise trimming succeeds and does nothing
  * @param structuredReplies whether structured replies, and with them {@code base:allocation}, are offered
  * @param log takes one line for each thing that went wrong, from any thread
  */
@@ -27,6 +29,8 @@ public record NbdOptions(
         String description,
         int maxConnections,
         Duration handshakeTimeout,
+        boolean readOnly,
+        boolean discards,
         boolean structuredReplies,
         Consumer<String> log) {
 
@@ -60,6 +64,8 @@ public record NbdOptions(
                 "",
                 64,
                 Duration.ofSeconds(15),
+                false,
+                true,
                 true,
                 line -> {});
     }
@@ -72,7 +78,15 @@ public record NbdOptions(
      */
     public NbdOptions withAddress(SocketAddress address) {
         return new NbdOptions(
-                address, exportName, description, maxConnections, handshakeTimeout, structuredReplies, log);
+                address,
+                exportName,
+                description,
+                maxConnections,
+                handshakeTimeout,
+                readOnly,
+                discards,
+                structuredReplies,
+                log);
     }
 
     /**
@@ -83,7 +97,15 @@ public record NbdOptions(
      */
     public NbdOptions withExportName(String exportName) {
         return new NbdOptions(
-                address, exportName, description, maxConnections, handshakeTimeout, structuredReplies, log);
+                address,
+                exportName,
+                description,
+                maxConnections,
+                handshakeTimeout,
+                readOnly,
+                discards,
+                structuredReplies,
+                log);
     }
 
     /**
@@ -94,7 +116,15 @@ public record NbdOptions(
      */
     public NbdOptions withDescription(String description) {
         return new NbdOptions(
-                address, exportName, description, maxConnections, handshakeTimeout, structuredReplies, log);
+                address,
+                exportName,
+                description,
+                maxConnections,
+                handshakeTimeout,
+                readOnly,
+                discards,
+                structuredReplies,
+                log);
     }
 
     /**
@@ -105,7 +135,15 @@ public record NbdOptions(
      */
     public NbdOptions withMaxConnections(int maxConnections) {
         return new NbdOptions(
-                address, exportName, description, maxConnections, handshakeTimeout, structuredReplies, log);
+                address,
+                exportName,
+                description,
+                maxConnections,
+                handshakeTimeout,
+                readOnly,
+                discards,
+                structuredReplies,
+                log);
     }
 
     /**
@@ -116,7 +154,53 @@ public record NbdOptions(
      */
     public NbdOptions withHandshakeTimeout(Duration handshakeTimeout) {
         return new NbdOptions(
-                address, exportName, description, maxConnections, handshakeTimeout, structuredReplies, log);
+                address,
+                exportName,
+                description,
+                maxConnections,
+                handshakeTimeout,
+                readOnly,
+                discards,
+                structuredReplies,
+                log);
+    }
+
+    /**
+     * Changes {@link #readOnly}.
+     *
+     * @param readOnly the new value
+     * @return a copy with it
+     */
+    public NbdOptions withReadOnly(boolean readOnly) {
+        return new NbdOptions(
+                address,
+                exportName,
+                description,
+                maxConnections,
+                handshakeTimeout,
+                readOnly,
+                discards,
+                structuredReplies,
+                log);
+    }
+
+    /**
+     * Changes {@link #discards}.
+     *
+     * @param discards the new value
+     * @return a copy with it
+     */
+    public NbdOptions withDiscards(boolean discards) {
+        return new NbdOptions(
+                address,
+                exportName,
+                description,
+                maxConnections,
+                handshakeTimeout,
+                readOnly,
+                discards,
+                structuredReplies,
+                log);
     }
 
     /**
@@ -127,7 +211,15 @@ public record NbdOptions(
      */
     public NbdOptions withStructuredReplies(boolean structuredReplies) {
         return new NbdOptions(
-                address, exportName, description, maxConnections, handshakeTimeout, structuredReplies, log);
+                address,
+                exportName,
+                description,
+                maxConnections,
+                handshakeTimeout,
+                readOnly,
+                discards,
+                structuredReplies,
+                log);
     }
 
     /**
@@ -138,7 +230,15 @@ public record NbdOptions(
      */
     public NbdOptions withLog(Consumer<String> log) {
         return new NbdOptions(
-                address, exportName, description, maxConnections, handshakeTimeout, structuredReplies, log);
+                address,
+                exportName,
+                description,
+                maxConnections,
+                handshakeTimeout,
+                readOnly,
+                discards,
+                structuredReplies,
+                log);
     }
 
     private static void requireString(String what, String value) {

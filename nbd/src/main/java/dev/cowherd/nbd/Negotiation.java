@@ -19,10 +19,11 @@ final class Negotiation {
      * What was agreed.
      *
      * @param queue the connection's own queue, the session's to close
+     * @param writable whether the client may change the export
      * @param structured whether replies are structured
      * @param baseAllocation whether the client may ask for {@code base:allocation}
      */
-    record Session(Export.Queue queue, boolean structured, boolean baseAllocation) {}
+    record Session(Export.Queue queue, boolean writable, boolean structured, boolean baseAllocation) {}
 
     private final Inbound in;
     private final Outbound out;
@@ -174,7 +175,7 @@ final class Negotiation {
         if (!noZeroes) {
             to.put(new byte[Protocol.EXPORT_NAME_PADDING_BYTES]);
         }
-        return new Step.Start(new Session(queue, structured, name.equals(contextExport)));
+        return new Step.Start(session(queue, name));
     }
 
     private Step list(int option, ByteBuffer data) throws IOException, Malformed {
@@ -230,10 +231,7 @@ final class Negotiation {
             infoString(option, Protocol.INFO_DESCRIPTION, options.description());
         }
         reply(option, Protocol.REP_ACK, "");
-        return queue == null
-                ? new Step.Continue()
-                : new Step.Start(
-                        new Session(queue, structured, request.exportName().equals(contextExport)));
+        return queue == null ? new Step.Continue() : new Step.Start(session(queue, request.exportName()));
     }
 
     private Step metaContext(int option, ContextRequest request) throws IOException {
@@ -283,10 +281,18 @@ final class Negotiation {
         return name.isEmpty() || name.equals(options.exportName());
     }
 
+    private Session session(Export.Queue queue, String exportName) {
+        return new Session(queue, isWritable(), structured, exportName.equals(contextExport));
+    }
+
+    private boolean isWritable() {
+        return export.isWritable() && !options.readOnly();
+    }
+
     private int transmissionFlags() {
         return Protocol.FLAG_HAS_FLAGS
-                | Protocol.FLAG_READ_ONLY
                 | Protocol.FLAG_CAN_MULTI_CONN
+                | (isWritable() ? Protocol.FLAGS_OF_WRITABLE : Protocol.FLAG_READ_ONLY)
                 | (structured ? Protocol.FLAG_SEND_DF : 0);
     }
 

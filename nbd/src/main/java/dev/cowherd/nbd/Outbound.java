@@ -6,12 +6,14 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.WritableByteChannel;
+import java.util.function.Consumer;
 
 /**
  * The replies on their way to a client: headers and data lie one after the other in one native buffer, which leaves in one
  * call of the host. The disk reads straight into it. Used by one thread, the one that opened it.
  *
- * <p>The buffer starts small and grows, up to {@link #MAX_BYTES}, when a reply needs it.
+ * <p>The buffer starts small and grows, up to {@link #MAX_BYTES}, when a reply needs it. Whoever has promised something in it
+ * is called before it leaves.
  */
 final class Outbound implements AutoCloseable {
     static final int INITIAL_BYTES = 256 << 10;
@@ -22,12 +24,18 @@ final class Outbound implements AutoCloseable {
     private Arena arena;
     private MemorySegment segment;
     private ByteBuffer buffer;
+    private Consumer<ByteBuffer> beforeSending = outgoing -> {};
 
     Outbound(WritableByteChannel channel) {
         this.channel = channel;
         this.arena = Arena.ofConfined();
         this.segment = arena.allocate(INITIAL_BYTES, 4096);
         this.buffer = segment.asByteBuffer().order(ByteOrder.BIG_ENDIAN);
+    }
+
+    /** Has the outgoing bytes shown to someone, who may change them in place, each time before they leave. */
+    void beforeSending(Consumer<ByteBuffer> reviewer) {
+        beforeSending = reviewer;
     }
 
     /** Sees to it that so many bytes can be put with no further call of the host. */
@@ -66,6 +74,7 @@ final class Outbound implements AutoCloseable {
         if (buffer.position() == 0) {
             return;
         }
+        beforeSending.accept(buffer);
         buffer.flip();
         while (buffer.hasRemaining()) {
             channel.write(buffer);

@@ -46,13 +46,22 @@ final class Protocol {
     // Transmission.
     static final int FLAG_HAS_FLAGS = 1;
     static final int FLAG_READ_ONLY = 1 << 1;
+    static final int FLAG_SEND_FLUSH = 1 << 2;
+    static final int FLAG_SEND_FUA = 1 << 3;
+    static final int FLAG_SEND_TRIM = 1 << 5;
+    static final int FLAG_SEND_WRITE_ZEROES = 1 << 6;
     static final int FLAG_SEND_DF = 1 << 7;
     static final int FLAG_CAN_MULTI_CONN = 1 << 8;
+    static final int FLAG_SEND_FAST_ZERO = 1 << 11;
+    /** All that a writable export offers. */
+    static final int FLAGS_OF_WRITABLE =
+            FLAG_SEND_FLUSH | FLAG_SEND_FUA | FLAG_SEND_TRIM | FLAG_SEND_WRITE_ZEROES | FLAG_SEND_FAST_ZERO;
 
     static final int REQUEST_MAGIC = 0x25609513;
     static final int REQUEST_BYTES = 28;
     static final int SIMPLE_REPLY_MAGIC = 0x67446698;
     static final int SIMPLE_REPLY_BYTES = 16;
+    static final int SIMPLE_REPLY_ERROR_AT = 4;
     static final int CHUNK_MAGIC = 0x668e33ef;
     static final int CHUNK_HEADER_BYTES = 20;
 
@@ -65,8 +74,11 @@ final class Protocol {
     static final int CMD_WRITE_ZEROES = 6;
     static final int CMD_BLOCK_STATUS = 7;
 
+    static final int CMD_FLAG_FUA = 1;
+    static final int CMD_FLAG_NO_HOLE = 1 << 1;
     static final int CMD_FLAG_DF = 1 << 2;
     static final int CMD_FLAG_REQ_ONE = 1 << 3;
+    static final int CMD_FLAG_FAST_ZERO = 1 << 4;
 
     static final int CHUNK_FLAG_DONE = 1;
     static final int CHUNK_NONE = 0;
@@ -77,7 +89,10 @@ final class Protocol {
 
     static final int EPERM = 1;
     static final int EIO = 5;
+    static final int ENOMEM = 12;
     static final int EINVAL = 22;
+    static final int ENOSPC = 28;
+    static final int ENOTSUP = 95;
 
     static final String BASE_ALLOCATION = "base:allocation";
     static final int BASE_ALLOCATION_ID = 1;
@@ -94,7 +109,7 @@ final class Protocol {
     static final int MAX_SKIPPED_OPTION_BYTES = 1 << 20;
     /** How many options a client may send on one connection. */
     static final int MAX_OPTIONS = 256;
-    /** Longest read that is served, and longest payload of a refused write that is skipped. */
+    /** Longest read that is served and longest payload that is taken; what has no payload may be longer. */
     static final int MAX_REQUEST_BYTES = 32 << 20;
     /** What {@code NBD_INFO_BLOCK_SIZE} prefers: small requests below it cost as much as one of it. */
     static final int PREFERRED_BLOCK_BYTES = 4096;

@@ -1,33 +1,32 @@
 package dev.cowherd.nbd;
 
 import java.io.IOException;
-import java.util.function.Consumer;
 
 /** Simple replies: an error number, then, for a read that went well, its bytes ("Simple reply message"). */
 final class SimpleReplies implements Replies {
     private final Outbound out;
-    private final DiskReads disk;
+    private final DiskRequests disk;
 
-    SimpleReplies(Outbound out, Export.Queue queue, Consumer<String> log) {
+    SimpleReplies(Outbound out, DiskRequests disk) {
         this.out = out;
-        this.disk = new DiskReads(queue, log);
+        this.disk = disk;
     }
 
     @Override
     public void read(long cookie, long offset, int length, boolean dontFragment) throws IOException {
         int piece = Math.min(length, PIECE_BYTES);
         out.reserve(Protocol.SIMPLE_REPLY_BYTES + piece);
-        if (!disk.read(offset, out.ahead(Protocol.SIMPLE_REPLY_BYTES, piece))) {
-            header(cookie, Protocol.EIO);
+        int error = disk.read(offset, out.ahead(Protocol.SIMPLE_REPLY_BYTES, piece));
+        header(cookie, error);
+        if (error != 0) {
             return;
         }
-        header(cookie, 0);
         out.skip(piece);
         int done = piece;
         while (done < length) {
             piece = Math.min(length - done, PIECE_BYTES);
             out.reserve(piece);
-            if (!disk.read(offset + done, out.ahead(0, piece))) {
+            if (disk.read(offset + done, out.ahead(0, piece)) != 0) {
                 // Success was promised with the first piece: the protocol has no way left but to hang up.
                 throw new IOException("a read failed after its reply had begun");
             }

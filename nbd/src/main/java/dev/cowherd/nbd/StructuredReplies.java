@@ -3,7 +3,6 @@ package dev.cowherd.nbd;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
-import java.util.function.Consumer;
 
 /**
  * Structured replies: an answer is one or more chunks, so that holes need no bytes and an error can be told in the middle
@@ -17,11 +16,11 @@ final class StructuredReplies implements Replies {
     private static final int HOLE_BYTES = Protocol.CHUNK_HEADER_BYTES + 12;
 
     private final Outbound out;
-    private final DiskReads disk;
+    private final DiskRequests disk;
 
-    StructuredReplies(Outbound out, Export.Queue queue, Consumer<String> log) {
+    StructuredReplies(Outbound out, DiskRequests disk) {
         this.out = out;
-        this.disk = new DiskReads(queue, log);
+        this.disk = disk;
     }
 
     @Override
@@ -64,8 +63,9 @@ final class StructuredReplies implements Replies {
     /** One chunk of data, read whole before it is sent; false if the disk could not and the client has been told. */
     private boolean readData(long cookie, long offset, int length, boolean last) throws IOException {
         out.reserve(DATA_HEADER_BYTES + length);
-        if (!disk.read(offset, out.ahead(DATA_HEADER_BYTES, length))) {
-            error(cookie, Protocol.EIO, "read failed");
+        int error = disk.read(offset, out.ahead(DATA_HEADER_BYTES, length));
+        if (error != 0) {
+            error(cookie, error, "read failed");
             return false;
         }
         dataHeader(flags(last), cookie, offset, length);
@@ -80,12 +80,13 @@ final class StructuredReplies implements Replies {
             int piece = Math.min(length - done, PIECE_BYTES);
             int head = done == 0 ? DATA_HEADER_BYTES : 0;
             out.reserve(head + piece);
-            if (!disk.read(offset + done, out.ahead(head, piece))) {
+            int error = disk.read(offset + done, out.ahead(head, piece));
+            if (error != 0) {
                 if (done > 0) {
                     // The chunk's length is promised: the protocol has no way left but to hang up.
                     throw new IOException("a read failed after its reply had begun");
                 }
-                error(cookie, Protocol.EIO, "read failed");
+                error(cookie, error, "read failed");
                 return;
             }
             if (done == 0) {

@@ -10,11 +10,12 @@ import java.util.function.Consumer;
  * The second part of a connection: requests in, replies out, in the order they came ("Transmission phase").
  *
  * <p>All requests that have arrived are taken with one read of the socket, their replies gathered, and sent with one write
- * when no whole request is left or {@link #BATCH_BYTES} are waiting: large enough that calls of the host are few, small
- * enough that the client works on the first replies while the next are made.
+ * when no whole request is left or {@link #BATCH_BYTES} have been moved for them: large enough that calls of the host are few,
+ * small enough that the client works on the first replies while the next are made. Replies that promise durability wait until
+ * no whole request is left, because one flush serves all of them.
  */
 final class Transmission {
-    /** Replies leave when they have grown to this. */
+    /** Replies leave when so many bytes have been read and written for them. */
     static final int BATCH_BYTES = 32 << 10;
 
     private final Inbound in;
@@ -22,41 +23,55 @@ final class Transmission {
     private final Negotiation.Session session;
     private final long exportBytes;
     private final Replies replies;
+    private final Writes writes;
+    private final Debt debt;
     private final BooleanSupplier stopping;
 
     Transmission(
             Inbound in,
             Outbound out,
             Negotiation.Session session,
-            Export.Queue queue,
-            long exportBytes,
+            Writes.Terms terms,
             Consumer<String> log,
             BooleanSupplier stopping) {
         this.in = in;
         this.out = out;
         this.session = session;
-        this.exportBytes = exportBytes;
-        this.replies =
-                session.structured() ? new StructuredReplies(out, queue, log) : new SimpleReplies(out, queue, log);
+        this.exportBytes = terms.exportBytes();
+        DiskRequests disk = new DiskRequests(session.queue(), log);
+        this.replies = session.structured() ? new StructuredReplies(out, disk) : new SimpleReplies(out, disk);
+        this.debt = new Debt(disk);
+        this.writes = new Writes(in, out, replies, disk, debt, terms);
         this.stopping = stopping;
     }
 
     /** Serves until the client says goodbye, leaves, breaks the protocol, or the server stops. */
     void run() throws IOException {
+        out.beforeSending(debt::settle);
+        try (writes) {
+            serve();
+            out.flush();
+        }
+    }
+
+    private void serve() throws IOException {
+        long written = 0;
         while (!stopping.getAsBoolean()) {
             if (!in.has(Protocol.REQUEST_BYTES)) {
                 out.flush();
+                written = 0;
                 if (!in.await(Protocol.REQUEST_BYTES)) {
                     return;
                 }
-            } else if (out.pendingBytes() >= BATCH_BYTES) {
+            } else if (out.pendingBytes() + written >= BATCH_BYTES && debt.isEmpty()) {
                 out.flush();
+                written = 0;
             }
             if (!serveOne()) {
-                break;
+                return;
             }
+            written += writes.takeBytesWritten();
         }
-        out.flush();
     }
 
     /** False for the client's goodbye. */
@@ -77,16 +92,10 @@ final class Transmission {
             case Protocol.CMD_DISC -> {
                 return false;
             }
-            case Protocol.CMD_WRITE -> {
-                if (length > Protocol.MAX_REQUEST_BYTES) {
-                    throw new ProtocolException("a write of " + length + " bytes");
-                }
-                out.flush();
-                in.skip(length);
-                replies.error(cookie, Protocol.EPERM, "the export is read-only");
-            }
-            case Protocol.CMD_TRIM, Protocol.CMD_WRITE_ZEROES ->
-                replies.error(cookie, Protocol.EPERM, "the export is read-only");
+            case Protocol.CMD_WRITE -> writes.write(flags, cookie, offset, length);
+            case Protocol.CMD_FLUSH -> writes.flush(flags, cookie, offset, length);
+            case Protocol.CMD_TRIM -> writes.trim(flags, cookie, offset, length);
+            case Protocol.CMD_WRITE_ZEROES -> writes.writeZeroes(flags, cookie, offset, length);
             default -> replies.error(cookie, Protocol.EINVAL, "command " + command + " is unknown here");
         }
         return true;
@@ -115,7 +124,9 @@ final class Transmission {
     }
 
     private boolean refused(int flags, int allowedFlags, long cookie, long offset, long length) throws IOException {
-        if ((flags & ~allowedFlags) != 0) {
+        // FUA means nothing to what changes nothing, and goes where it is offered.
+        int allowed = session.writable() ? allowedFlags | Protocol.CMD_FLAG_FUA : allowedFlags;
+        if ((flags & ~allowed) != 0) {
             replies.error(cookie, Protocol.EINVAL, "flags 0x%x do not belong to this command".formatted(flags));
         } else if (offset < 0 || length > exportBytes - offset) {
             replies.error(cookie, Protocol.EINVAL, "the range reaches past the export's " + exportBytes + " bytes");

@@ -1,13 +1,14 @@
 /**
- * The NBD server: turns the protocol into reads on queues of one disk.
+ * The NBD server: turns the protocol into requests on queues of one disk.
  *
  * <p>It owns the sockets, the threads of its connections and the protocol (fixed newstyle negotiation, simple and
- * structured replies, {@code base:allocation}), all read-only for now. One connection is one thread with one queue and two
+ * structured replies, {@code base:allocation}), for reading and writing. One connection is one thread with one queue and two
  * off-heap buffers of bounded size, so no client can make another wait, and what a connection costs is known.
  *
  * <p>Invariants: every number a client sends is compared with a named limit of {@link dev.cowherd.nbd.Protocol} before it is
  * used; a request that breaks a rule gets an error and the connection lives on, unless its end can no longer be found, then
- * that connection alone closes. What is read from the disk goes straight into the reply it leaves with.
+ * that connection alone closes. What is read from the disk goes straight into the reply it leaves with, what is written goes
+ * to the disk from where it arrived. A reply that promises durability leaves after the flush that makes it true.
  *
  * <p>It must not know clusters, layers or files of the image: it sees bytes, and runs of bytes that hold data or zeros
  * ({@code Export}).

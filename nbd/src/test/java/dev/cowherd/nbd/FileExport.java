@@ -11,31 +11,73 @@ import java.nio.file.StandardOpenOption;
 /** A raw file as what is served: the least that stands between a client and the host, for tests of the protocol alone. */
 record FileExport(Path path, long sizeBytes) implements Export {
     @Override
+    public boolean isWritable() {
+        return true;
+    }
+
+    @Override
     public Queue openQueue() throws IOException {
-        FileChannel channel = FileChannel.open(path, StandardOpenOption.READ);
-        return new Queue() {
-            @Override
-            public void read(long offset, MemorySegment destination) throws IOException {
-                ByteBuffer to = destination.asByteBuffer();
-                long at = offset;
-                while (to.hasRemaining()) {
-                    int count = channel.read(to, at);
-                    if (count < 0) {
-                        throw new EOFException(path + " ends at " + at);
-                    }
-                    at += count;
+        return new FileQueue(FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE));
+    }
+
+    private record FileQueue(FileChannel channel) implements Queue {
+        private static final int ZEROS_BYTES = 1 << 20;
+
+        @Override
+        public void read(long offset, MemorySegment destination) throws IOException {
+            ByteBuffer to = destination.asByteBuffer();
+            long at = offset;
+            while (to.hasRemaining()) {
+                int count = channel.read(to, at);
+                if (count < 0) {
+                    throw new EOFException("the file ends at " + at);
                 }
+                at += count;
             }
+        }
 
-            @Override
-            public Run runAt(long offset, long maxLength) {
-                return new Run(maxLength, false, false);
-            }
+        @Override
+        public Run runAt(long offset, long maxLength) {
+            return new Run(maxLength, false, false);
+        }
 
-            @Override
-            public void close() throws IOException {
-                channel.close();
+        @Override
+        public void write(long offset, MemorySegment source) throws IOException {
+            put(offset, source.asByteBuffer());
+        }
+
+        private void put(long offset, ByteBuffer from) throws IOException {
+            long at = offset;
+            while (from.hasRemaining()) {
+                at += channel.write(from, at);
             }
-        };
+        }
+
+        @Override
+        public void writeZeroes(long offset, long length, boolean mayUnmap) throws IOException {
+            long step = ZEROS_BYTES;
+            for (long done = 0; done < length; done += step) {
+                step = Math.min(length - done, ZEROS_BYTES);
+                put(offset + done, ByteBuffer.allocateDirect((int) step));
+            }
+        }
+
+        @Override
+        public boolean zeroesAreFast(long offset, long length) {
+            return false;
+        }
+
+        @Override
+        public void trim(long offset, long length) {}
+
+        @Override
+        public void flush() throws IOException {
+            channel.force(false);
+        }
+
+        @Override
+        public void close() throws IOException {
+            channel.close();
+        }
     }
 }

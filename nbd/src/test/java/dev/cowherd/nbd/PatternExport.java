@@ -64,9 +64,14 @@ final class PatternExport implements Export {
     }
 
     @Override
+    public boolean isWritable() {
+        return false;
+    }
+
+    @Override
     public Queue openQueue() {
         openQueues.incrementAndGet();
-        return new Queue() {
+        return new ReadingQueue() {
             @Override
             public void read(long offset, MemorySegment destination) throws IOException {
                 beforeRead.accept(offset);
