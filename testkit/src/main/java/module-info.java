@@ -6,4 +6,5 @@ module dev.cowherd.testkit {
     requires transitive dev.cowherd.image;
 
     exports dev.cowherd.testkit;
+    exports dev.cowherd.testkit.lab;
 }

@@ -1,0 +1,287 @@
+package dev.cowherd.testkit.lab;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+
+/**
+ * The states that disks may be in after a power cut, for every instant of a recorded run.
+ *
+ * <p>At each instant, what was written before the last barrier is there. Of the changes since then any subset may have landed: all
+ * subsets are tried where they are few, else as many drawn ones, always with none and all of them; further states tear writes at
+ * 512 bytes. Immutable; for one thread at a time.
+ */
+public final class CrashStates {
+    private static final int EXHAUSTIVE_UP_TO = 10;
+    private static final int DRAWN = 256;
+    private static final int TORN = 16;
+
+    private final Power power;
+    private final long from;
+    private final long seed;
+    private final long budget;
+    private final long only;
+
+    private CrashStates(Power power, long from, long seed, long budget, long only) {
+        this.power = power;
+        this.from = from;
+        this.seed = seed;
+        this.budget = budget;
+        this.only = only;
+    }
+
+    /**
+     * All states of a run, drawn ones by seed 0.
+     *
+     * @param power the diary of the run
+     * @return the states
+     */
+    public static CrashStates of(Power power) {
+        return new CrashStates(power, 0, 0, Long.MAX_VALUE, -1);
+    }
+
+    /**
+     * Leaves out the cuts before an instant.
+     *
+     * @param instant the first cut, as {@link Power#now()} said it
+     * @return the states
+     */
+    public CrashStates from(long instant) {
+        return new CrashStates(power, instant, seed, budget, only);
+    }
+
+    /**
+     * Draws by another seed.
+     *
+     * @param otherSeed any number
+     * @return the states
+     */
+    public CrashStates withSeed(long otherSeed) {
+        return new CrashStates(power, from, otherSeed, budget, only);
+    }
+
+    /**
+     * Bounds the number of states, spread over all cuts: a cut has at least two.
+     *
+     * @param states about how many
+     * @return the states
+     */
+    public CrashStates atMost(long states) {
+        return new CrashStates(power, from, seed, states, only);
+    }
+
+    /**
+     * One state alone, to look at a failure again.
+     *
+     * @param number the state's number in the failed run with the same seed and bounds
+     * @return the states
+     */
+    public CrashStates only(long number) {
+        return new CrashStates(power, from, seed, budget, number);
+    }
+
+    /** Judges one state. */
+    @FunctionalInterface
+    public interface Judge {
+        /**
+         * Fails by throwing.
+         *
+         * @param state the disks, free to be written
+         * @throws Exception if the state is wrong
+         */
+        void judge(CrashState state) throws Exception;
+    }
+
+    /**
+     * Shows each state to a judge.
+     *
+     * @param judge called once a state
+     * @return how many states were judged
+     * @throws AssertionError at the first one that the judge fails, with what replays it
+     */
+    public long forEach(Judge judge) {
+        return new Walk(judge).run();
+    }
+
+    /** A change that may have landed; fixed if a barrier made it sure. */
+    private static final class Pending {
+        final Change change;
+        boolean fixed;
+        boolean orphan;
+
+        Pending(Change change) {
+            this.change = change;
+        }
+    }
+
+    /** How a free change fares in one state. */
+    private enum Fate {
+        LOST,
+        LANDED,
+        TORN
+    }
+
+    /** One run through the diary. */
+    private final class Walk {
+        private final Judge judge;
+        private final List<Change> diary = power.diary();
+        private final List<Power.Disk> disks = power.disks();
+        private final List<Pages> durable = new ArrayList<>();
+        private final List<Pending> pending = new ArrayList<>();
+        private final SplittableRandom random = new SplittableRandom(seed);
+        private long number;
+        private long judged;
+
+        Walk(Judge judge) {
+            this.judge = judge;
+            for (Power.Disk disk : disks) {
+                durable.add(disk.before().copy());
+            }
+        }
+
+        long run() {
+            long quota = Math.max(2, budget / Math.max(1, diary.size() + 1 - from));
+            for (int cut = 0; cut <= diary.size(); cut++) {
+                if (cut > 0) {
+                    happen(diary.get(cut - 1));
+                }
+                if (cut >= from) {
+                    cut(cut, quota);
+                }
+            }
+            return judged;
+        }
+
+        private void happen(Change change) {
+            switch (change) {
+                case Change.Barrier(int disk) -> settle(disk);
+                case Change.FailedBarrier(int disk) ->
+                    pending.stream()
+                            .filter(p -> p.change.disk() == disk && !p.fixed)
+                            .forEach(p -> p.orphan = true);
+                case Change.Write _, Change.Zero _, Change.Resize _ -> pending.add(new Pending(change));
+            }
+        }
+
+        /** What lies behind an orphan in the diary stays in the list, so that it is applied after it. */
+        private void settle(int disk) {
+            boolean orphans = false;
+            for (Pending one : pending) {
+                if (one.change.disk() == disk) {
+                    one.fixed |= !one.orphan;
+                    orphans |= one.orphan;
+                }
+            }
+            if (!orphans) {
+                for (Pending one : pending) {
+                    if (one.change.disk() == disk) {
+                        land(one.change, durable.get(disk));
+                    }
+                }
+                pending.removeIf(p -> p.change.disk() == disk);
+            }
+        }
+
+        private void cut(int cut, long quota) {
+            List<Pending> free = pending.stream().filter(p -> !p.fixed).toList();
+            int count = free.size();
+            if (count <= EXHAUSTIVE_UP_TO && 1L << count <= quota) {
+                for (long set = 0; set < 1L << count; set++) {
+                    Fate[] fates = new Fate[count];
+                    for (int i = 0; i < count; i++) {
+                        fates[i] = (set >> i & 1) == 1 ? Fate.LANDED : Fate.LOST;
+                    }
+                    show(cut, free, fates);
+                }
+                boolean tearable = free.stream().anyMatch(CrashStates::canTear);
+                for (int i = 0; tearable && i < Math.min(TORN, quota - (1L << count)); i++) {
+                    show(cut, free, drawn(free, 0.5));
+                }
+                return;
+            }
+            long states = Math.min(DRAWN, quota);
+            for (long i = 0; i < states; i++) {
+                Fate[] fates = drawn(free, random.nextInt(3) == 0 ? 0.3 : 0);
+                if (i < 2) {
+                    java.util.Arrays.fill(fates, i == 0 ? Fate.LOST : Fate.LANDED);
+                }
+                show(cut, free, fates);
+            }
+        }
+
+        private Fate[] drawn(List<Pending> free, double tearing) {
+            double landing = new double[] {0.1, 0.5, 0.9}[random.nextInt(3)];
+            Fate[] fates = new Fate[free.size()];
+            for (int i = 0; i < fates.length; i++) {
+                fates[i] = random.nextDouble() < landing ? Fate.LANDED : Fate.LOST;
+                if (canTear(free.get(i)) && random.nextDouble() < tearing) {
+                    fates[i] = Fate.TORN;
+                }
+            }
+            return fates;
+        }
+
+        private void show(int cut, List<Pending> free, Fate[] fates) {
+            long mine = number++;
+            SplittableRandom tears = new SplittableRandom(seed ^ mine * 0x9e3779b97f4a7c15L);
+            if (only >= 0 && only != mine) {
+                return;
+            }
+            List<Pages> contents = durable.stream().map(Pages::copy).toList();
+            int next = 0;
+            for (Pending one : pending) {
+                Pages pages = contents.get(one.change.disk());
+                Fate fate = one.fixed ? Fate.LANDED : fates[next++];
+                if (fate == Fate.LANDED) {
+                    land(one.change, pages);
+                } else if (fate == Fate.TORN) {
+                    ((Change.Write) one.change).tearOn(pages, tears);
+                }
+            }
+            Power again = new Power();
+            List<SimStorage> shown = new ArrayList<>();
+            for (int i = 0; i < disks.size(); i++) {
+                shown.add(new SimStorage(disks.get(i).name(), again, contents.get(i)));
+            }
+            CrashState state = new CrashState(cut, mine, shown, describe(cut, free, fates));
+            try {
+                judge.judge(state);
+            } catch (Exception | AssertionError e) {
+                throw new AssertionError(
+                        "crash state " + mine + " of seed " + seed + " (.withSeed(" + seed + "L).only(" + mine + ")): "
+                                + state.description() + ": " + e,
+                        e);
+            }
+            judged++;
+        }
+
+        private String describe(int cut, List<Pending> free, Fate[] fates) {
+            StringBuilder text = new StringBuilder("cut after " + cut + " of " + diary.size() + " changes; ");
+            if (free.isEmpty()) {
+                return text.append("nothing pending").toString();
+            }
+            for (int i = 0; i < fates.length; i++) {
+                text.append(i == 0 ? "" : ", ").append(fates[i]).append(' ').append(free.get(i).change);
+            }
+            return text.toString();
+        }
+    }
+
+    private static boolean canTear(Pending one) {
+        return one.change instanceof Change.Write write && write.sectors() > 1;
+    }
+
+    private static void land(Change change, Pages pages) {
+        switch (change) {
+            case Change.Write write -> write.landOn(pages);
+            case Change.Zero zero -> {
+                if (zero.keep()) {
+                    pages.grow(zero.offset() + zero.length());
+                }
+                pages.zero(zero.offset(), zero.length(), zero.keep());
+            }
+            case Change.Resize resize -> pages.resize(resize.sizeBytes());
+            case Change.Barrier _, Change.FailedBarrier _ -> throw new IllegalStateException("a barrier does not land");
+        }
+    }
+}

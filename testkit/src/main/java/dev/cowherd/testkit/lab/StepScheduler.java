@@ -1,0 +1,290 @@
+package dev.cowherd.testkit.lab;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Runs workers one step at a time: each is a thread, but only the one with the baton runs, and it hands the baton on only where it
+ * calls {@link #step} or {@link #await}. So one list of choices makes one run, and the same list makes it again.
+ *
+ * <p>Code under test must block only in {@link #await}: a worker that blocks elsewhere, say on a lock that another one holds over a
+ * step, stops the run, and is reported with its stack. Calls from threads that are no workers pass through.
+ */
+public final class StepScheduler {
+    private static final long PATIENCE_MILLIS = 20_000;
+    private static final long MAX_STEPS = 1_000_000;
+    private static final ExecutorService THREADS = Executors.newCachedThreadPool(
+            Thread.ofPlatform().daemon().name("stepped-", 0).factory());
+    private static final ThreadLocal<Worker> CURRENT = new ThreadLocal<>();
+
+    private final Chooser chooser;
+    private final long patienceMillis;
+    private final List<Worker> workers = new ArrayList<>();
+    private final CountDownLatch finished = new CountDownLatch(1);
+    private volatile @Nullable AssertionError stuck;
+    private volatile boolean running;
+    private final AtomicLong steps = new AtomicLong();
+
+    StepScheduler(Chooser chooser) {
+        this(chooser, PATIENCE_MILLIS);
+    }
+
+    /** The patience is how long a worker may go without a step until it counts as blocked. */
+    StepScheduler(Chooser chooser, long patienceMillis) {
+        this.chooser = chooser;
+        this.patienceMillis = patienceMillis;
+    }
+
+    /** Unwinds a worker of a run that has already failed. */
+    private static final class Abandoned extends Error {
+        private static final long serialVersionUID = 1L;
+    }
+
+    /** One thread and where it stands. All but the baton is touched by the holder of the baton only. */
+    private final class Worker {
+        final int number;
+        final String name;
+        final Callable<?> work;
+        final Semaphore baton = new Semaphore(0);
+        Object place = "its start";
+
+        @Nullable
+        BooleanSupplier blockedUntil;
+
+        boolean done;
+
+        @Nullable
+        Throwable failure;
+
+        @Nullable
+        Thread thread;
+
+        Worker(int number, String name, Callable<?> work) {
+            this.number = number;
+            this.name = name;
+            this.work = work;
+        }
+
+        boolean isAble() {
+            BooleanSupplier until = blockedUntil;
+            return !done && (until == null || until.getAsBoolean());
+        }
+
+        void run() {
+            thread = Thread.currentThread();
+            baton.acquireUninterruptibly();
+            CURRENT.set(this);
+            try {
+                if (stuck == null) {
+                    work.call();
+                }
+            } catch (Abandoned e) {
+                // The run has failed elsewhere.
+            } catch (Throwable e) {
+                failure = e;
+            } finally {
+                CURRENT.remove();
+                done = true;
+                handOn(this);
+            }
+        }
+
+        @Override
+        public String toString() {
+            return name + (done ? " has ended" : (blockedUntil == null ? " is at " : " waits for ") + place);
+        }
+    }
+
+    /**
+     * Adds a worker, before {@link #run}.
+     *
+     * @param name for messages
+     * @param work what it does; what it throws fails the run
+     */
+    public void worker(String name, Callable<?> work) {
+        if (running) {
+            throw new IllegalStateException("worker " + name + " comes after the start");
+        }
+        workers.add(new Worker(workers.size(), name, work));
+    }
+
+    /**
+     * Runs all workers to their ends, in the order that the chooser says.
+     *
+     * @throws AssertionError if nobody can go on, if a worker blocks where the scheduler cannot see it, or if one failed
+     */
+    public void run() {
+        running = true;
+        for (Worker worker : workers) {
+            THREADS.execute(worker::run);
+        }
+        handOn(null);
+        awaitEnd();
+        running = false;
+        AssertionError outcome = stuck;
+        for (Worker worker : workers) {
+            if (worker.failure != null) {
+                AssertionError failure = new AssertionError(worker.name + " failed: " + worker.failure, worker.failure);
+                if (outcome != null) {
+                    failure.addSuppressed(outcome);
+                }
+                outcome = failure;
+            }
+        }
+        if (outcome != null) {
+            throw outcome;
+        }
+    }
+
+    private void awaitEnd() {
+        try {
+            long before = -1;
+            while (!finished.await(patienceMillis, TimeUnit.MILLISECONDS)) {
+                if (steps.get() == before) {
+                    throw blockedOutside();
+                }
+                before = steps.get();
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new AssertionError("interrupted while the workers run", e);
+        }
+    }
+
+    private AssertionError blockedOutside() {
+        StringBuilder text = new StringBuilder("a worker blocks where the scheduler cannot see it");
+        for (Worker worker : workers) {
+            text.append("; ").append(worker);
+        }
+        AssertionError error = new AssertionError(text.toString());
+        for (Worker worker : workers) {
+            Thread thread = worker.thread;
+            if (thread != null && !worker.done) {
+                Throwable stack = new Throwable("stack of " + worker.name);
+                stack.setStackTrace(thread.getStackTrace());
+                error.addSuppressed(stack);
+            }
+        }
+        return error;
+    }
+
+    /**
+     * A place where another worker may take over.
+     *
+     * @param place where this is, for messages; its text is asked for only then
+     */
+    public void step(Object place) {
+        Worker me = CURRENT.get();
+        if (isMine(me)) {
+            me.place = place;
+            me.blockedUntil = null;
+            pass(me);
+        }
+    }
+
+    /**
+     * Waits until something has happened, while others run.
+     *
+     * @param happened asked again and again by whoever has the baton; once true it stays true
+     * @param place what is waited for, for messages
+     */
+    public void await(BooleanSupplier happened, Object place) {
+        Worker me = CURRENT.get();
+        if (!isMine(me)) {
+            while (!happened.getAsBoolean()) {
+                Thread.onSpinWait();
+            }
+            return;
+        }
+        while (!happened.getAsBoolean()) {
+            me.place = place;
+            me.blockedUntil = happened;
+            pass(me);
+        }
+        me.blockedUntil = null;
+    }
+
+    private boolean isMine(@Nullable Worker worker) {
+        return worker != null && worker.number < workers.size() && workers.get(worker.number) == worker;
+    }
+
+    private void pass(Worker me) {
+        if (stuck == null) {
+            steps.incrementAndGet();
+            if (handOn(me)) {
+                return;
+            }
+            me.baton.acquireUninterruptibly();
+        }
+        if (stuck != null) {
+            throw new Abandoned();
+        }
+    }
+
+    /** Gives the baton to whoever is next: true if that is the giver. */
+    private boolean handOn(@Nullable Worker giver) {
+        int count = 0;
+        int[] able = new int[workers.size()];
+        boolean giverAble = giver != null && giver.isAble();
+        if (giver != null && giverAble) {
+            able[count++] = giver.number;
+        }
+        boolean allDone = true;
+        for (Worker worker : workers) {
+            allDone &= worker.done;
+            if (worker != giver && worker.isAble()) {
+                able[count++] = worker.number;
+            }
+        }
+        if (allDone) {
+            finished.countDown();
+            return false;
+        }
+        if (stuck == null && steps.get() > MAX_STEPS) {
+            stuck = new AssertionError("no end after " + steps.get() + " steps: " + workers);
+        }
+        if (stuck != null) {
+            count = 0;
+        } else if (count == 0) {
+            stuck = new AssertionError("nobody can go on: " + workers);
+        }
+        if (count == 0) {
+            Worker next = workers.stream().filter(w -> !w.done).findFirst().orElseThrow();
+            next.baton.release();
+            return false;
+        }
+        Worker next = workers.get(chooser.choose(java.util.Arrays.copyOf(able, count), giverAble));
+        if (next == giver) {
+            return true;
+        }
+        next.baton.release();
+        return false;
+    }
+
+    /**
+     * The choices so far.
+     *
+     * @return what {@link Schedules#replaying} takes
+     */
+    public String choices() {
+        return chooser.choices();
+    }
+
+    /**
+     * How many steps the workers have made.
+     *
+     * @return a count
+     */
+    public long steps() {
+        return steps.get();
+    }
+}
