@@ -27,14 +27,16 @@ public final class ImageMap implements LayerMap {
             ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
 
     private final String path;
-    private final long sizeBytes;
+    private volatile long sizeBytes;
     private final Geometry geometry;
     private final boolean zeroFlagKnown;
     private final boolean externalData;
-    private final HostBounds tableBounds;
-    private final HostBounds dataBounds;
-    private final L1Table l1;
-    private final SliceIndex slices;
+    private final SliceCache cache;
+    // Structures move when a table grows, and with the drained changes of the whole image.
+    private volatile HostBounds tableBounds;
+    private volatile HostBounds dataBounds;
+    private volatile L1Table l1;
+    private volatile SliceIndex slices;
 
     private final int clusterBits;
     private final int clusterBytes;
@@ -68,9 +70,14 @@ public final class ImageMap implements LayerMap {
         this.sliceBytes = Math.min(SLICE_BYTES, clusterBytes);
         this.sliceEntries = sliceBytes / geometry.l2EntryBytes();
         this.sliceBits = clusterBits + Integer.numberOfTrailingZeros(sliceEntries);
+        this.cache = cache;
+        this.slices = emptyIndex(l1);
+    }
+
+    private SliceIndex emptyIndex(L1Table table) {
         int slicesPerTableBits = tableBits - sliceBits;
-        this.slices = new SliceIndex(
-                cache, (long) l1.entries() << slicesPerTableBits, Math.max(MIN_PAGE_BITS, slicesPerTableBits));
+        return new SliceIndex(
+                cache, (long) table.entries() << slicesPerTableBits, Math.max(MIN_PAGE_BITS, slicesPerTableBits));
     }
 
     /**
@@ -200,8 +207,12 @@ public final class ImageMap implements LayerMap {
         int index = (int) (at >>> clusterBits) & sliceEntries - 1;
         int subclusterBits = geometry.subclusterBits();
         while (index < sliceEntries && at < end) {
+            int sequence = slice.sequence();
             long word = slice.word(2 * index);
             long bitmap = slice.word(2 * index + 1);
+            if (slice.changedSince(sequence)) {
+                continue;
+            }
             int inCluster = (int) at & clusterBytes - 1;
             boolean more;
             long step;
@@ -321,20 +332,22 @@ public final class ImageMap implements LayerMap {
     }
 
     /** The slice for a guest offset, loaded if need be, or null if there is no L2 table. */
+    @Nullable
+    Slice slice(long at, LayerHandles handles, MemorySegment scratch) throws IOException {
+        Slice slice = slices.cached(at >>> sliceBits);
+        return slice == null ? load(at, handles, scratch) : slice;
+    }
+
     private @Nullable Slice load(long at, LayerHandles handles, MemorySegment scratch) throws IOException {
+        L1Table table = l1;
         long l1Index = at >>> tableBits;
-        if (l1Index >= l1.entries()) {
+        if (l1Index >= table.entries() || L1Entry.l2Offset(table.word((int) l1Index)) == 0) {
+            if (l1Index < table.entries()) {
+                judgeTable((int) l1Index, table.word((int) l1Index), handles.file());
+            }
             return null;
         }
-        long word = l1.word((int) l1Index);
-        if (word == 0) {
-            return null;
-        }
-        long tableOffset = judgeTable((int) l1Index, word, handles.file());
-        if (tableOffset == 0) {
-            return null;
-        }
-        return slices.get(at >>> sliceBits, number -> read(number, tableOffset, handles.file(), scratch));
+        return slices.get(at >>> sliceBits, number -> read(number, (int) l1Index, handles.file(), scratch));
     }
 
     private long judgeTable(int l1Index, long word, Storage file) throws IOException {
@@ -354,7 +367,9 @@ public final class ImageMap implements LayerMap {
         return tableOffset;
     }
 
-    private Slice read(long number, long tableOffset, Storage file, MemorySegment scratch) throws IOException {
+    /** Reads a slice. The L1 entry is read only now that the slot is taken, so that no slice of a replaced table gets there later. */
+    private Slice read(long number, int l1Index, Storage file, MemorySegment scratch) throws IOException {
+        long tableOffset = judgeTable(l1Index, l1.word(l1Index), file);
         int inTable = (int) (number << sliceBits >>> clusterBits) & geometry.l2EntriesPerTable() - 1;
         MemorySegment bytes = scratch.asSlice(0, sliceBytes);
         long read = file.read(tableOffset + (long) inTable * geometry.l2EntryBytes(), bytes);
@@ -365,6 +380,77 @@ public final class ImageMap implements LayerMap {
         long[] words = new long[sliceBytes / Long.BYTES];
         MemorySegment.copy(bytes, BIG_ENDIAN, 0, words, 0, words.length);
         return new Slice(slices, number, tableOffset, inTable, words);
+    }
+
+    /** Whether a slice is the one that look-ups find, so that a change of it is seen and written. The caller has its monitor. */
+    boolean isCurrent(Slice slice) {
+        long l1Index = slice.number << sliceBits >>> tableBits;
+        return !slice.isEvicted() && L1Entry.l2Offset(l1.word((int) l1Index)) == slice.tableOffset;
+    }
+
+    /** Lets go of a slice that is not current, so that the next look-up loads the one that is. */
+    void forget(Slice slice) {
+        cache.forget(slice);
+    }
+
+    /** Judges an entry that a write is about to rely on, as a look-up would. */
+    void judge(Slice slice, int entry, long guestOffset, LayerHandles handles) throws IOException {
+        if (extended) {
+            long word = slice.word(2 * entry);
+            if (!L2Entry.isCompressed(word)) {
+                judgePair(slice, entry, word, slice.word(2 * entry + 1), guestOffset, handles);
+            }
+        } else if (!L2Entry.isCompressed(slice.word(entry)) && slice.word(entry) != 0) {
+            judgeStandard(slice, entry, slice.word(entry), guestOffset, handles);
+        }
+    }
+
+    Geometry geometry() {
+        return geometry;
+    }
+
+    L1Table l1() {
+        return l1;
+    }
+
+    boolean hasExternalData() {
+        return externalData;
+    }
+
+    boolean knowsZeroFlag() {
+        return zeroFlagKnown;
+    }
+
+    int sliceBits() {
+        return sliceBits;
+    }
+
+    int sliceEntries() {
+        return sliceEntries;
+    }
+
+    String path() {
+        return path;
+    }
+
+    /** A structure has moved: entries are judged by the new places. */
+    void structuresMoved(Header header, long fileBytes) {
+        HostBounds bounds = HostBounds.ofImage(header, header.l1Offset(), header.l1Entries(), fileBytes);
+        tableBounds = bounds;
+        if (!externalData) {
+            dataBounds = bounds;
+        }
+    }
+
+    /** The disk has another size. Nothing is in flight. */
+    void resized(long newSizeBytes) {
+        sizeBytes = newSizeBytes;
+    }
+
+    /** Another L1 table is active, all slices are forgotten. Nothing is in flight and nothing dirty. */
+    void replaceL1(L1Table table) {
+        l1 = table;
+        slices = emptyIndex(table);
     }
 
     private CorruptImageException corrupt(Slice slice, int index, long word, String reason) {

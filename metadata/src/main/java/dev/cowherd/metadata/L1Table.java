@@ -12,6 +12,7 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
+import java.util.Arrays;
 
 /**
  * An L1 table, whole in memory: for each stretch of the disk, where its L2 table is. Words are read with acquire semantics, so that
@@ -75,6 +76,21 @@ final class L1Table {
     /** How many entries there are; the stretches beyond are not allocated. */
     int entries() {
         return words.length;
+    }
+
+    /** Where the table lies, in bytes of the host. */
+    long hostOffset() {
+        return hostOffset;
+    }
+
+    /** Publishes an entry: who sees it sees what the caller did before. */
+    void set(int index, long word) {
+        WORDS.setRelease(words, index, word);
+    }
+
+    /** The same words at another place, with more entries. */
+    L1Table movedTo(long newHostOffset, int entries) {
+        return new L1Table(path, newHostOffset, Arrays.copyOf(words, entries));
     }
 
     /** An entry as it is. */

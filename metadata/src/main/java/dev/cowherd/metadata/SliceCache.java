@@ -65,13 +65,29 @@ public final class SliceCache {
             hand.previous = slice;
         }
         bytes += slice.costBytes();
-        // Slices in use all the time must not keep the hand turning for ever: after two rounds it takes what comes.
-        for (long patience = 2L * ++count; bytes > budgetBytes && count > 1; patience--) {
+        // Slices in use all the time must not keep the hand turning for ever: after two rounds it takes what comes, and
+        // after
+        // three it gives up, because those that are left are dirty.
+        long patience = 2L * ++count;
+        long end = -count;
+        for (; bytes > budgetBytes && count > 1 && patience > end; patience--) {
             Slice candidate = hand;
             hand = at(candidate.next);
-            if (candidate != slice && (!candidate.takeUsed() || patience <= 0)) {
+            if (candidate != slice && (!candidate.takeUsed() || patience <= 0) && candidate.tryEvict()) {
                 drop(candidate);
             }
+        }
+    }
+
+    /** Lets go of a slice that is of no use any more. */
+    synchronized void forget(Slice slice) {
+        if (slice.next != null && slice.tryEvict()) {
+            if (slice == hand) {
+                hand = slice.next == slice ? null : slice.next;
+            }
+            drop(slice);
+        } else {
+            slice.owner.evict(slice);
         }
     }
 

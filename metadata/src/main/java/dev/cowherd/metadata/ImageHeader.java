@@ -1,0 +1,75 @@
+package dev.cowherd.metadata;
+
+import dev.cowherd.format.Feature;
+import dev.cowherd.format.Header;
+import dev.cowherd.storage.Storage;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.util.function.UnaryOperator;
+
+/**
+ * The image's header as it stands on disk now, and the one way to change it: the whole record is encoded again, so that no field and
+ * no extension is lost, and it is durable when the change returns. What differs lies in the first sector but for changed extensions,
+ * so a cut leaves the old header or the new one.
+ *
+ * <p>Thread-safe; changes take turns.
+ */
+final class ImageHeader {
+    private final Turn turn;
+    private volatile Header header;
+    private volatile boolean preparedForWriting;
+
+    ImageHeader(Header header, Waits waits) {
+        this.header = header;
+        this.turn = new Turn(waits);
+    }
+
+    Header current() {
+        return header;
+    }
+
+    /** Replaces the header, on disk first. */
+    void change(Storage file, UnaryOperator<Header> change) throws IOException {
+        turn.take();
+        try {
+            write(file, change.apply(header));
+        } finally {
+            turn.give();
+        }
+    }
+
+    private void write(Storage file, Header changed) throws IOException {
+        ByteBuffer bytes = changed.encode();
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment segment = arena.allocate(bytes.remaining(), 4096);
+            segment.copyFrom(MemorySegment.ofBuffer(bytes));
+            file.write(0, segment);
+        }
+        file.sync();
+        header = changed;
+    }
+
+    /**
+     * Called before anything of the image changes: clears the autoclear bits of features that this engine does not keep right, once.
+     * They must be gone before the first change is there.
+     */
+    void prepareForWriting(Storage file) throws IOException {
+        if (preparedForWriting) {
+            return;
+        }
+        turn.take();
+        try {
+            if (!preparedForWriting) {
+                long kept = header.autoclearFeatures() & Feature.RAW_EXTERNAL_DATA.mask();
+                if (kept != header.autoclearFeatures()) {
+                    write(file, header.withFeatures(header.incompatibleFeatures(), header.compatibleFeatures(), kept));
+                }
+                preparedForWriting = true;
+            }
+        } finally {
+            turn.give();
+        }
+    }
+}

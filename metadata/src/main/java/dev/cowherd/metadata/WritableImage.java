@@ -1,0 +1,334 @@
+package dev.cowherd.metadata;
+
+import dev.cowherd.format.CorruptImageException;
+import dev.cowherd.format.Feature;
+import dev.cowherd.format.Geometry;
+import dev.cowherd.format.Header;
+import dev.cowherd.format.L1Entry;
+import dev.cowherd.format.RefcountTableEntry;
+import dev.cowherd.format.Snapshot;
+import dev.cowherd.metadata.MetadataPlaces.Kind;
+import dev.cowherd.storage.Storage;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.List;
+
+/**
+ * The write half of an image's map: where writes go, what becomes zeros, and in which order all that reaches the disk. Belongs to one
+ * {@link ImageMap}, which goes on answering look-ups.
+ *
+ * <p>Thread-safe. Every queue brings its own handles and scratch, and announces each request to {@link #epochs()}: a cluster that a
+ * request may have seen is not reused before the request has ended.
+ */
+public final class WritableImage {
+    private static final ValueLayout.OfLong BIG_ENDIAN =
+            ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
+
+    final ImageMap map;
+    final ImageHeader header;
+    final Allocator allocator;
+    final FlushProcedure flush;
+    final ReuseGate gate;
+    final Health health;
+    private final Epochs epochs = new Epochs();
+    private final MapWriter writer;
+    private final MapEraser eraser;
+
+    private WritableImage(
+            ImageMap map, Header header, Allocator allocator, ImageHeader imageHeader, Settings settings) {
+        this.map = map;
+        this.header = imageHeader;
+        this.allocator = allocator;
+        this.health = new Health(map.path());
+        this.gate = new ReuseGate(epochs, allocator, header.clusterBits(), settings.punchHoles);
+        this.flush = new FlushProcedure(map, imageHeader, allocator, gate, health, settings.cacheBytes, settings.waits);
+        InFlight inFlight = new InFlight(settings.waits);
+        Ownership ownership = new Ownership(map, allocator, flush, epochs, settings.waits);
+        this.writer = new MapWriter(map, allocator, flush, ownership, epochs, inFlight);
+        this.eraser = new MapEraser(map, flush, ownership, epochs, inFlight);
+    }
+
+    /**
+     * How to write.
+     *
+     * @param punchHoles whether freed clusters give their space back to the host
+     * @param cacheBytes the budget of the L2 cache in bytes; a part of it may be dirty before a flush round makes room
+     * @param waits how a queue waits for another
+     */
+    public record Settings(boolean punchHoles, long cacheBytes, Waits waits) {}
+
+    /**
+     * Makes an image writable.
+     *
+     * @param file the image file, writable
+     * @param map its map, of the current state
+     * @param header its header
+     * @param snapshots its internal snapshots
+     * @param settings how
+     * @return the write half
+     * @throws IOException if the refcount table or a snapshot's L1 table cannot be read or is corrupt
+     */
+    public static WritableImage open(
+            Storage file, ImageMap map, Header header, List<Snapshot> snapshots, Settings settings) throws IOException {
+        Geometry geometry = header.geometry();
+        ImageHeader imageHeader = new ImageHeader(header, settings.waits);
+        int tableEntries = Math.toIntExact(
+                ((long) header.refcountTableClusters() << header.clusterBits()) / RefcountTableEntry.BYTES);
+        long[] table = readWords(file, header.refcountTableOffset(), tableEntries);
+        Allocator allocator = new Allocator(
+                map.path(),
+                geometry,
+                settings.waits,
+                () -> imageHeader.current().refcountTableOffset(),
+                new RefcountStore(geometry, table),
+                places(file, map, header, snapshots, table),
+                file.sizeBytes());
+        return new WritableImage(map, header, allocator, imageHeader, settings);
+    }
+
+    /** Where metadata lies; a word that is out of order marks nothing and is refused when it is used. */
+    private static MetadataPlaces places(
+            Storage file, ImageMap map, Header header, List<Snapshot> snapshots, long[] refcountTable)
+            throws IOException {
+        Geometry geometry = header.geometry();
+        int bits = geometry.clusterBits();
+        long fileBytes = file.sizeBytes();
+        MetadataPlaces places = new MetadataPlaces();
+        places.add(0, Kind.HEADER);
+        places.add(
+                header.l1Offset() >>> bits,
+                geometry.clustersFor((long) header.l1Entries() * L1Entry.BYTES),
+                Kind.ACTIVE_L1);
+        places.add(header.refcountTableOffset() >>> bits, header.refcountTableClusters(), Kind.REFCOUNT_TABLE);
+        for (long word : refcountTable) {
+            addTable(places, RefcountTableEntry.blockOffset(word), bits, fileBytes, Kind.REFCOUNT_BLOCK);
+        }
+        for (int i = 0; i < map.l1().entries(); i++) {
+            addTable(places, L1Entry.l2Offset(map.l1().word(i)), bits, fileBytes, Kind.ACTIVE_L2);
+        }
+        if (header.snapshotCount() > 0) {
+            places.add(
+                    header.snapshotsOffset() >>> bits,
+                    geometry.clustersFor(Snapshot.encodeTable(snapshots).remaining()),
+                    Kind.SNAPSHOT_TABLE);
+        }
+        for (Snapshot snapshot : snapshots) {
+            int entries = snapshot.requireL1(header, fileBytes);
+            places.add(
+                    snapshot.l1Offset() >>> bits,
+                    geometry.clustersFor((long) entries * L1Entry.BYTES),
+                    Kind.INACTIVE_L1);
+            for (long word : readWords(file, snapshot.l1Offset(), entries)) {
+                addTable(places, L1Entry.l2Offset(word), bits, fileBytes, Kind.INACTIVE_L2);
+            }
+        }
+        if (header.bitmapsExtension() != null) {
+            places.add(
+                    header.bitmapsExtension().directoryOffset() >>> bits,
+                    geometry.clustersFor(header.bitmapsExtension().directoryBytes()),
+                    Kind.BITMAPS);
+        }
+        return places;
+    }
+
+    private static void addTable(MetadataPlaces places, long offset, int bits, long fileBytes, Kind kind) {
+        if (offset > 0 && offset < fileBytes) {
+            places.add(offset >>> bits, kind);
+        }
+    }
+
+    /** Reads a table of words that is known to lie within the file. */
+    static long[] readWords(Storage file, long offset, int entries) throws IOException {
+        long[] words = new long[entries];
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment bytes = arena.allocate(Math.max(Long.BYTES, (long) entries * Long.BYTES), 4096);
+            file.read(offset, bytes.asSlice(0, (long) entries * Long.BYTES));
+            MemorySegment.copy(bytes, BIG_ENDIAN, 0, words, 0, entries);
+        }
+        return words;
+    }
+
+    /**
+     * Tells which requests are in flight.
+     *
+     * @return shared by all queues of the disk
+     */
+    public Epochs epochs() {
+        return epochs;
+    }
+
+    /**
+     * The header as it is on disk now.
+     *
+     * @return the current header
+     */
+    public Header header() {
+        return header.current();
+    }
+
+    /**
+     * Says where the first stretch of a write goes. Unless the step is in place, {@link #commitWrite} or {@link #abortWrite} must
+     * follow, on the same thread and before it asks for anything else.
+     *
+     * @param at guest offset in bytes
+     * @param length bytes, more than zero; the range ends within the disk
+     * @param handles the queue's handles
+     * @param scratch as for {@link ChainLookup}
+     * @param step is filled
+     * @throws WriteStoppedException if the image takes no writes any more
+     * @throws IOException if a table cannot be read or is corrupt, or no cluster can be had
+     */
+    public void prepareWrite(long at, long length, LayerHandles handles, MemorySegment scratch, WriteStep step)
+            throws IOException {
+        health.requireSound();
+        try {
+            header.prepareForWriting(handles.file());
+            writer.prepare(at, length, handles, scratch, step);
+        } catch (CorruptImageException e) {
+            throw corrupt(e, handles);
+        }
+    }
+
+    /**
+     * Makes the map point at what the step's bytes were written to.
+     *
+     * @param step an allocation whose bytes are on the host
+     * @param handles the queue's handles
+     * @param scratch as for {@link ChainLookup}
+     * @throws IOException if a table cannot be read; the step must be aborted then
+     */
+    public void commitWrite(WriteStep step, LayerHandles handles, MemorySegment scratch) throws IOException {
+        try {
+            writer.commit(step, handles, scratch);
+        } catch (CorruptImageException e) {
+            throw corrupt(e, handles);
+        }
+    }
+
+    /**
+     * Gives a step's clusters back: the map stays as it was. Does nothing after a commit.
+     *
+     * @param step a step
+     * @param handles the queue's handles
+     * @throws IOException if a refcount cannot be read: the clusters stay counted, which leaks them
+     */
+    public void abortWrite(WriteStep step, LayerHandles handles) throws IOException {
+        writer.abort(step, handles);
+    }
+
+    /**
+     * Makes the first stretch of a range read as zeros.
+     *
+     * @param at guest offset in bytes
+     * @param length bytes, more than zero; the range ends within the disk
+     * @param mayUnmap whether host clusters may be given back
+     * @param belowBytes where the layers below end: past this, what this layer does not have reads as zeros
+     * @param handles the queue's handles
+     * @param scratch as for {@link ChainLookup}
+     * @param step is filled: what was done, or is left to do
+     * @throws IOException as for {@link #prepareWrite}
+     */
+    public void zero(
+            long at,
+            long length,
+            boolean mayUnmap,
+            long belowBytes,
+            LayerHandles handles,
+            MemorySegment scratch,
+            EraseStep step)
+            throws IOException {
+        erase(
+                at,
+                length,
+                mayUnmap ? MapEraser.Mode.ZERO_MAY_UNMAP : MapEraser.Mode.ZERO_KEEP,
+                belowBytes,
+                handles,
+                scratch,
+                step);
+    }
+
+    /**
+     * Forgets the first stretch of a range: whole clusters are given back and read as zeros; parts of clusters, and what the format
+     * cannot forget without showing something old, stay as they are.
+     *
+     * @param at guest offset in bytes
+     * @param length bytes, more than zero; the range ends within the disk
+     * @param belowBytes as for {@link #zero}
+     * @param handles the queue's handles
+     * @param scratch as for {@link ChainLookup}
+     * @param step is filled: done, or the host's bytes are to be erased
+     * @throws IOException as for {@link #prepareWrite}
+     */
+    public void discard(
+            long at, long length, long belowBytes, LayerHandles handles, MemorySegment scratch, EraseStep step)
+            throws IOException {
+        erase(at, length, MapEraser.Mode.DISCARD, belowBytes, handles, scratch, step);
+    }
+
+    private void erase(
+            long at,
+            long length,
+            MapEraser.Mode mode,
+            long belowBytes,
+            LayerHandles handles,
+            MemorySegment scratch,
+            EraseStep step)
+            throws IOException {
+        health.requireSound();
+        try {
+            header.prepareForWriting(handles.file());
+            eraser.erase(at, length, mode, belowBytes, handles, scratch, step);
+        } catch (CorruptImageException e) {
+            throw corrupt(e, handles);
+        }
+    }
+
+    /**
+     * The host's bytes of a step are zeros now, or could not be made so.
+     *
+     * @param step a step
+     */
+    public void finishErase(EraseStep step) {
+        eraser.finish(step);
+    }
+
+    /**
+     * Makes durable what every request wrote that had ended before the call, on any queue.
+     *
+     * @param handles the queue's handles
+     * @throws WriteStoppedException if the image takes no writes any more
+     * @throws IOException if the host fails; after a failed sync the image takes no writes any more
+     */
+    public void flush(LayerHandles handles) throws IOException {
+        flush.flush(handles);
+    }
+
+    /**
+     * Makes room when much is dirty: to be called after a write, by a queue that has nothing prepared.
+     *
+     * @param handles the queue's handles
+     * @throws IOException as for {@link #flush}
+     */
+    public void relieve(LayerHandles handles) throws IOException {
+        if (flush.isTooMuchDirty()) {
+            flush.flush(handles);
+        }
+    }
+
+    /** Marks the image corrupt and stops writing; reading goes on. */
+    private CorruptImageException corrupt(CorruptImageException found, LayerHandles handles) {
+        boolean first = !health.isStopped();
+        health.stop("the image is corrupt (" + found.getMessage() + ")", found);
+        if (first && header.current().version() >= 3) {
+            try {
+                header.change(handles.file(), now -> now.withFeature(Feature.CORRUPT, true));
+            } catch (IOException e) {
+                found.addSuppressed(e);
+            }
+        }
+        return found;
+    }
+}
