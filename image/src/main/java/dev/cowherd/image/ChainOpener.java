@@ -7,6 +7,7 @@ import dev.cowherd.format.UnsupportedImageException;
 import dev.cowherd.metadata.ImageMap;
 import dev.cowherd.metadata.RawMap;
 import dev.cowherd.metadata.SliceCache;
+import dev.cowherd.metadata.WritableImage;
 import dev.cowherd.storage.FileOptions;
 import dev.cowherd.storage.FileStorage;
 import dev.cowherd.storage.LockMode;
@@ -35,11 +36,11 @@ final class ChainOpener {
     private ChainOpener(String topName, DiskOptions options) {
         this.topName = topName;
         this.options = options;
-        this.cache = new SliceCache(options.sliceCacheBytes());
+        this.cache = new SliceCache(options.sliceCacheBytes(), options.waits());
     }
 
     static List<Layer> open(Path path, DiskOptions options) throws IOException {
-        return open(options.storageFilter().apply(openFile(path, options)), options);
+        return open(options.storageFilter().apply(openFile(path, options, options.writable())), options);
     }
 
     static List<Layer> open(Storage top, DiskOptions options) throws IOException {
@@ -94,7 +95,7 @@ final class ChainOpener {
         if (!files.add(identity(file.real()))) {
             throw new ChainException(image, "its backing file '" + name + "' is already part of the chain: a loop");
         }
-        Storage storage = openNamed(file);
+        Storage storage = openNamed(file, false);
         try {
             return openLayer(storage, file.path(), format);
         } catch (IOException | RuntimeException | Error e) {
@@ -133,7 +134,7 @@ final class ChainOpener {
             long bytes = storage.sizeBytes();
             // A disk is made of sectors: the last one of an odd file is filled up with zeros, as QEMU does.
             long sectors = bytes / SECTOR_BYTES + (bytes % SECTOR_BYTES == 0 ? 0 : 1);
-            return new Layer(name, format, null, List.of(), storage, null, new RawMap(sectors * SECTOR_BYTES));
+            return new Layer(name, format, null, List.of(), storage, null, new RawMap(sectors * SECTOR_BYTES), null);
         }
         Storage data = null;
         try {
@@ -143,10 +144,22 @@ final class ChainOpener {
                 options.warnings().accept(name + ": the image is marked corrupt; what is read may be wrong");
             }
             List<Snapshot> snapshots = HeaderFile.readSnapshots(storage, header);
-            data = openData(name, header);
+            boolean writable = layers.isEmpty() && options.writable();
+            if (writable) {
+                requireWritable(name, header);
+            }
+            data = openData(name, header, writable);
             Snapshot snapshot = layers.isEmpty() ? wantedSnapshot(name, snapshots) : null;
             ImageMap map = ImageMap.open(storage, data, header, snapshot, cache);
-            return new Layer(name, format, header, snapshots, storage, data, map);
+            return new Layer(
+                    name,
+                    format,
+                    header,
+                    snapshots,
+                    storage,
+                    data,
+                    map,
+                    writable ? writeHalf(storage, map, header, snapshots) : null);
         } catch (IOException | RuntimeException | Error e) {
             if (data != null) {
                 Closing.quietly(e, data, null);
@@ -158,7 +171,33 @@ final class ChainOpener {
         }
     }
 
-    private @Nullable Storage openData(String image, Header header) throws IOException {
+    private void requireWritable(String image, Header header) throws IOException {
+        if (options.snapshot() != null) {
+            throw new ChainException(image, "an internal snapshot is opened read-only");
+        }
+        if (header.isCorrupt()) {
+            throw new ChainException(
+                    image, "it is marked corrupt and cannot be written; repair it (check -r all) or open it read-only");
+        }
+        if (header.isDirty()) {
+            throw new ChainException(
+                    image,
+                    "it was not closed by its last writer and its refcounts may be wrong; repair it (check -r all) before"
+                            + " it is written");
+        }
+    }
+
+    private WritableImage writeHalf(Storage file, ImageMap map, Header header, List<Snapshot> snapshots)
+            throws IOException {
+        return WritableImage.open(
+                file,
+                map,
+                header,
+                snapshots,
+                new WritableImage.Settings(options.punchHoles(), options.sliceCacheBytes(), options.waits()));
+    }
+
+    private @Nullable Storage openData(String image, Header header, boolean writable) throws IOException {
         if (!header.hasExternalDataFile()) {
             return null;
         }
@@ -166,7 +205,7 @@ final class ChainOpener {
         if (name == null) {
             throw new ChainException(image, "its data is in another file, but it does not say which");
         }
-        return openNamed(gate().admit(image, "data file", name));
+        return openNamed(gate().admit(image, "data file", name), writable);
     }
 
     private @Nullable Snapshot wantedSnapshot(String image, List<Snapshot> snapshots) throws IOException {
@@ -187,9 +226,9 @@ final class ChainOpener {
         throw new ChainException(image, "it has no snapshot with the id or name '" + wanted + "'");
     }
 
-    private Storage openNamed(FileGate.Admitted file) throws IOException {
+    private Storage openNamed(FileGate.Admitted file, boolean writable) throws IOException {
         try {
-            return options.storageFilter().apply(gate().open(file, fileOptions(options)));
+            return options.storageFilter().apply(gate().open(file, fileOptions(options, writable)));
         } catch (ChainException e) {
             throw e;
         } catch (IOException e) {
@@ -197,13 +236,13 @@ final class ChainOpener {
         }
     }
 
-    private static Storage openFile(Path path, DiskOptions options) throws IOException {
-        return FileStorage.open(path, fileOptions(options));
+    private static Storage openFile(Path path, DiskOptions options, boolean writable) throws IOException {
+        return FileStorage.open(path, fileOptions(options, writable));
     }
 
-    private static FileOptions fileOptions(DiskOptions options) {
-        LockMode lock = options.forceShare() ? LockMode.NONE : LockMode.READ;
-        return new FileOptions(false, false, options.cacheMode(), lock);
+    private static FileOptions fileOptions(DiskOptions options, boolean writable) {
+        LockMode lock = options.forceShare() ? LockMode.NONE : writable ? LockMode.WRITE : LockMode.READ;
+        return new FileOptions(writable, false, options.cacheMode(), lock);
     }
 
     private FileGate gate() throws IOException {

@@ -2,6 +2,7 @@ package dev.cowherd.image;
 
 import dev.cowherd.metadata.LayerHandles;
 import dev.cowherd.metadata.LayerMap;
+import dev.cowherd.metadata.WritableImage;
 import dev.cowherd.storage.Storage;
 import java.io.IOException;
 import java.nio.channels.SeekableByteChannel;
@@ -10,13 +11,15 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
 
 /**
- * A virtual disk, opened read-only: an image with its whole backing chain.
+ * A virtual disk: an image with its whole backing chain, of which only the top layer is ever written.
  *
  * <p>The disk itself is shared: any number of threads may call its methods at once. Guest bytes are read through queues, one a
  * thread: {@link #openQueue()}. Queues share what is known of where the bytes are, and nothing else: no lock is held while one
- * of them reads the host or decompresses.
+ * of them reads or writes the host or decompresses.
  *
  * {@snippet :
  * try (Disk disk = Disk.open(Path.of("disk.qcow2"), DiskOptions.defaults());
@@ -29,19 +32,20 @@ import java.util.Set;
 public final class Disk implements AutoCloseable {
     private final List<Layer> layers;
     private final List<LayerMap> maps;
-    private final long sizeBytes;
+    private final DiskOptions options;
     private final Decoder.Factory decoders;
+    /** Why a raw top layer takes no more writes. */
+    private final AtomicReference<@Nullable IOException> rawStopped = new AtomicReference<>();
+
+    private volatile long sizeBytes;
 
     private final Object lock = new Object();
     private final Set<DiskQueue> queues = new HashSet<>();
     private int opening;
     private boolean closed;
 
-    private Disk(List<Layer> layers) {
-        this(layers, Decoder.Factory.CODECS);
-    }
-
-    Disk(List<Layer> layers, Decoder.Factory decoders) {
+    Disk(List<Layer> layers, DiskOptions options, Decoder.Factory decoders) {
+        this.options = options;
         this.decoders = decoders;
         this.layers = List.copyOf(layers);
         this.maps = layers.stream().map(Layer::map).toList();
@@ -61,7 +65,7 @@ public final class Disk implements AutoCloseable {
      * @throws IOException if reading fails otherwise
      */
     public static Disk open(Path path, DiskOptions options) throws IOException {
-        return new Disk(ChainOpener.open(path, options));
+        return new Disk(ChainOpener.open(path, options), options, Decoder.Factory.CODECS);
     }
 
     /**
@@ -74,7 +78,7 @@ public final class Disk implements AutoCloseable {
      * @throws IOException as for {@link #open(Path, DiskOptions)}
      */
     public static Disk open(Storage top, DiskOptions options) throws IOException {
-        return new Disk(ChainOpener.open(top, options));
+        return new Disk(ChainOpener.open(top, options), options, Decoder.Factory.CODECS);
     }
 
     /**
@@ -84,6 +88,15 @@ public final class Disk implements AutoCloseable {
      */
     public long sizeBytes() {
         return sizeBytes;
+    }
+
+    /**
+     * Whether the disk may be written.
+     *
+     * @return true if it was opened so
+     */
+    public boolean isWritable() {
+        return options.writable();
     }
 
     /**
@@ -135,9 +148,10 @@ public final class Disk implements AutoCloseable {
     }
 
     /**
-     * Closes the disk with all its queues and files. Requests in flight end first; new ones fail. Does nothing the second time.
+     * Closes the disk with all its queues and files. Requests in flight end first; new ones fail. What was written is durable then.
+     * Does nothing the second time.
      *
-     * @throws IOException if the host reports an error on close; everything is closed all the same
+     * @throws IOException if the host reports an error, also of what was still to be written; everything is closed all the same
      */
     @Override
     public void close() throws IOException {
@@ -152,8 +166,20 @@ public final class Disk implements AutoCloseable {
         }
         Closing closing = new Closing();
         open.forEach(queue -> closing.run(queue::close));
+        closing.run(this::settle);
         layers.forEach(layer -> closing.run(layer::close));
         closing.finish();
+    }
+
+    /** Nothing is in flight any more: brings what is dirty to the disk, and the space back that was waiting for old requests. */
+    private void settle() throws IOException {
+        Layer top = layers.get(0);
+        WritableImage image = top.writable();
+        if (image != null) {
+            image.settle(new LayerHandles(top.storage(), top.dataStorage()));
+        } else if (isWritable() && rawStopped.get() == null) {
+            top.storage().sync();
+        }
     }
 
     /** A queue that is being opened copies handles of the layers: they must not be closed under it. */
@@ -176,6 +202,19 @@ public final class Disk implements AutoCloseable {
         synchronized (lock) {
             queues.remove(queue);
         }
+    }
+
+    DiskOptions options() {
+        return options;
+    }
+
+    /** Past this guest offset no layer below the top has anything. */
+    long belowBytes() {
+        return layers.size() > 1 ? layers.get(1).sizeBytes() : 0;
+    }
+
+    AtomicReference<@Nullable IOException> rawStopped() {
+        return rawStopped;
     }
 
     List<LayerMap> maps() {

@@ -1,5 +1,6 @@
 package dev.cowherd.image;
 
+import dev.cowherd.metadata.Waits;
 import dev.cowherd.storage.CacheMode;
 import dev.cowherd.storage.Storage;
 import java.nio.file.Path;
@@ -39,6 +40,10 @@ public final class DiskOptions {
         private long sliceCacheBytes = DEFAULT_SLICE_CACHE_BYTES;
         private Consumer<String> warnings = warning -> {};
         private UnaryOperator<Storage> storageFilter = storage -> storage;
+        private boolean writable = false;
+        private boolean punchHoles = true;
+        private DetectZeroes detectZeroes = DetectZeroes.OFF;
+        private Waits waits = Waits.PARK;
 
         Settings copy() {
             try {
@@ -295,6 +300,90 @@ public final class DiskOptions {
     public DiskOptions withStorageFilter(UnaryOperator<Storage> value) {
         Settings copy = settings.copy();
         copy.storageFilter = value;
+        return new DiskOptions(copy);
+    }
+
+    /**
+     * Whether the top layer, and its data file, may be written. The other layers are never written.
+     *
+     * @return true to open for writing
+     */
+    public boolean writable() {
+        return settings.writable;
+    }
+
+    /**
+     * Sets {@link #writable()}.
+     *
+     * @param value true to open for writing
+     * @return the changed copy
+     */
+    public DiskOptions withWritable(boolean value) {
+        Settings copy = settings.copy();
+        copy.writable = value;
+        return new DiskOptions(copy);
+    }
+
+    /**
+     * Whether discarded space goes back to the host; if not, it is kept for later writes only.
+     *
+     * @return true as for {@code discard=unmap}
+     */
+    public boolean punchHoles() {
+        return settings.punchHoles;
+    }
+
+    /**
+     * Sets {@link #punchHoles()}.
+     *
+     * @param value true as for {@code discard=unmap}
+     * @return the changed copy
+     */
+    public DiskOptions withPunchHoles(boolean value) {
+        Settings copy = settings.copy();
+        copy.punchHoles = value;
+        return new DiskOptions(copy);
+    }
+
+    /**
+     * What to do with written data that is all zeros.
+     *
+     * @return the mode
+     */
+    public DetectZeroes detectZeroes() {
+        return settings.detectZeroes;
+    }
+
+    /**
+     * Sets {@link #detectZeroes()}.
+     *
+     * @param value the mode
+     * @return the changed copy
+     */
+    public DiskOptions withDetectZeroes(DetectZeroes value) {
+        Settings copy = settings.copy();
+        copy.detectZeroes = value;
+        return new DiskOptions(copy);
+    }
+
+    /**
+     * How queues wait for each other; for tests that decide which queue goes next.
+     *
+     * @return {@link Waits#PARK} but for tests
+     */
+    public Waits waits() {
+        return settings.waits;
+    }
+
+    /**
+     * Sets {@link #waits()}.
+     *
+     * @param value {@link Waits#PARK} but for tests
+     * @return the changed copy
+     */
+    public DiskOptions withWaits(Waits value) {
+        Settings copy = settings.copy();
+        copy.waits = value;
         return new DiskOptions(copy);
     }
 }

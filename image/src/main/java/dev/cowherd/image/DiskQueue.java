@@ -1,14 +1,17 @@
 package dev.cowherd.image;
 
 import dev.cowherd.metadata.ChainLookup;
+import dev.cowherd.metadata.Epochs;
 import dev.cowherd.metadata.Extent;
 import dev.cowherd.metadata.LayerHandles;
+import dev.cowherd.metadata.WritableImage;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One thread's way to a disk's bytes: it asks the map where they are, then moves them itself.
@@ -21,24 +24,39 @@ public final class DiskQueue implements AutoCloseable {
     private static final int BOUNCE_BYTES = 256 << 10;
 
     private final Disk disk;
-    private final long sizeBytes;
     private final List<LayerHandles> handles;
     private final Arena arena;
     private final ChainLookup lookup;
     private final ExtentReader reader;
     private final StatusReader statusReader;
+    private final @Nullable WritableImage image;
+    /** Says that a request is under way which may know clusters; of a disk that nobody writes, nothing. */
+    private final Epochs.@Nullable Slot epoch;
+
+    private final @Nullable QueueWriter writer;
     private final Admission admission = new Admission();
     private final AtomicBoolean released = new AtomicBoolean();
     private MemorySegment bounce = MemorySegment.NULL;
 
     private DiskQueue(Disk disk, List<LayerHandles> handles, Arena arena) {
         this.disk = disk;
-        this.sizeBytes = disk.sizeBytes();
         this.handles = handles;
         this.arena = arena;
-        this.lookup = new ChainLookup(disk.maps(), handles, arena.allocate(ChainLookup.SCRATCH_BYTES, 4096));
+        MemorySegment scratch = arena.allocate(ChainLookup.SCRATCH_BYTES, 4096);
+        this.lookup = new ChainLookup(disk.maps(), handles, scratch);
         this.reader = new ExtentReader(disk.layers(), arena, disk.decoders());
         this.statusReader = new StatusReader(disk.layers(), handles, lookup);
+        this.image = disk.layers().get(0).writable();
+        this.epoch = image == null ? null : image.epochs().register();
+        this.writer = disk.isWritable() ? writer(scratch) : null;
+    }
+
+    private QueueWriter writer(MemorySegment scratch) {
+        LayerHandles top = handles.get(0);
+        boolean punchHoles = disk.options().punchHoles();
+        return image == null
+                ? new RawWriter(top.file(), punchHoles, disk.rawStopped())
+                : new Qcow2Writer(disk, image, top, lookup, scratch, this::readNative, arena, punchHoles);
     }
 
     static DiskQueue open(Disk disk) throws IOException {
@@ -62,7 +80,7 @@ public final class DiskQueue implements AutoCloseable {
         if (destination.isReadOnly()) {
             throw new IllegalArgumentException("the destination is read-only");
         }
-        admission.enter();
+        enter();
         try {
             if (destination.isNative()) {
                 readNative(offset, destination);
@@ -70,7 +88,7 @@ public final class DiskQueue implements AutoCloseable {
                 readBounced(offset, destination, length);
             }
         } finally {
-            admission.leave();
+            leave();
         }
     }
 
@@ -102,14 +120,124 @@ public final class DiskQueue implements AutoCloseable {
      * @throws IOException if a table cannot be read or is corrupt
      */
     public BlockStatus status(long offset, long maxLength) throws IOException {
-        if (offset < 0 || offset >= sizeBytes || maxLength <= 0) {
+        if (offset < 0 || offset >= disk.sizeBytes() || maxLength <= 0) {
             throw outside(offset, maxLength);
         }
-        admission.enter();
+        enter();
         try {
-            return statusReader.status(offset, Math.min(maxLength, sizeBytes - offset));
+            return statusReader.status(offset, Math.min(maxLength, disk.sizeBytes() - offset));
         } finally {
-            admission.leave();
+            leave();
+        }
+    }
+
+    /**
+     * Writes guest bytes. When this returns every later request, on any queue, sees them; durable they are after a {@link #flush}. Two
+     * requests that write the same bytes at once leave, sector by sector, one or the other.
+     *
+     * @param offset guest offset in bytes, 0 or more
+     * @param source is written whole; native memory is written from directly, a heap segment through a buffer of the queue
+     * @throws IndexOutOfBoundsException if the request does not lie within the disk
+     * @throws IllegalStateException if the queue or the disk is closed, or another thread is inside
+     * @throws ReadOnlyDiskException if the disk was opened read-only
+     * @throws dev.cowherd.metadata.WriteStoppedException if the image takes no writes any more
+     * @throws IOException if the host fails; the range then holds old bytes or new ones, and nothing else changed
+     */
+    public void write(long offset, MemorySegment source) throws IOException {
+        long length = source.byteSize();
+        checkRange(offset, length);
+        QueueWriter to = requireWriter();
+        enter();
+        try {
+            if (source.isNative()) {
+                writeNative(to, offset, source);
+            } else {
+                writeBounced(to, offset, source, length);
+            }
+        } finally {
+            leave();
+        }
+    }
+
+    /**
+     * Writes guest bytes from a buffer, from its position to its limit; the position is at the limit afterwards.
+     *
+     * @param offset guest offset in bytes, 0 or more
+     * @param source its {@code remaining()} bytes are written; on an error its position stays
+     * @throws IOException and the others as for {@link #write(long, MemorySegment)}
+     */
+    public void write(long offset, ByteBuffer source) throws IOException {
+        write(offset, MemorySegment.ofBuffer(source));
+        source.position(source.limit());
+    }
+
+    /**
+     * Makes guest bytes zeros, without writing them where the format can say so.
+     *
+     * @param offset guest offset in bytes, 0 or more
+     * @param length bytes, 0 or more
+     * @param mode what may become of the host's space
+     * @throws IOException and the others as for {@link #write(long, MemorySegment)}
+     */
+    public void writeZeroes(long offset, long length, ZeroMode mode) throws IOException {
+        checkRange(offset, length);
+        QueueWriter to = requireWriter();
+        enter();
+        try {
+            to.zero(offset, length, mode);
+        } finally {
+            leave();
+        }
+    }
+
+    /**
+     * Whether {@link #writeZeroes} would do with a change of tables: for clients that would rather write zeros themselves.
+     *
+     * @param offset guest offset in bytes, 0 or more
+     * @param length bytes, 0 or more
+     * @return false if some of the zeros would be written as data, or may have to be
+     * @throws IOException if the disk was opened read-only
+     */
+    public boolean zeroesAreFast(long offset, long length) throws IOException {
+        checkRange(offset, length);
+        return requireWriter().zeroesAreFast(offset, length);
+    }
+
+    /**
+     * Forgets guest bytes: whole clusters are given back and then read as zeros; parts of clusters may keep what they hold. Where
+     * the image cannot forget without showing something old, nothing happens.
+     *
+     * @param offset guest offset in bytes, 0 or more
+     * @param length bytes, 0 or more
+     * @throws IOException and the others as for {@link #write(long, MemorySegment)}
+     */
+    public void discard(long offset, long length) throws IOException {
+        checkRange(offset, length);
+        QueueWriter to = requireWriter();
+        enter();
+        try {
+            to.discard(offset, length);
+        } finally {
+            leave();
+        }
+    }
+
+    /**
+     * Makes durable what every request wrote that had ended before the call, on any queue of the disk. Flushes of several queues at
+     * once share the work. On a disk opened read-only there is nothing to do.
+     *
+     * @throws IllegalStateException if the queue or the disk is closed, or another thread is inside
+     * @throws dev.cowherd.metadata.WriteStoppedException if the image takes no writes any more
+     * @throws IOException if the host fails; after a failed sync the image takes no writes any more
+     */
+    public void flush() throws IOException {
+        enter();
+        try {
+            if (writer != null) {
+                writer.flush();
+            }
+        } finally {
+            leave();
         }
     }
 
@@ -125,6 +253,9 @@ public final class DiskQueue implements AutoCloseable {
             return;
         }
         Closing closing = new Closing();
+        if (image != null && epoch != null) {
+            image.epochs().forget(epoch);
+        }
         closing.run(reader::close);
         for (LayerHandles layer : handles) {
             closing.run(layer.file()::close);
@@ -139,6 +270,56 @@ public final class DiskQueue implements AutoCloseable {
 
     boolean isOpen() {
         return admission.isOpen();
+    }
+
+    private void enter() {
+        admission.enter();
+        if (epoch != null) {
+            epoch.begin();
+        }
+    }
+
+    private void leave() {
+        if (epoch != null) {
+            epoch.end();
+        }
+        admission.leave();
+    }
+
+    private QueueWriter requireWriter() throws ReadOnlyDiskException {
+        if (writer == null) {
+            throw new ReadOnlyDiskException(disk.layers().get(0).fileName());
+        }
+        return writer;
+    }
+
+    private void writeNative(QueueWriter to, long offset, MemorySegment source) throws IOException {
+        DetectZeroes detect = disk.options().detectZeroes();
+        if (detect != DetectZeroes.OFF && ZeroScan.isZero(source)) {
+            to.zero(
+                    offset,
+                    source.byteSize(),
+                    detect == DetectZeroes.UNMAP ? ZeroMode.MAY_UNMAP : ZeroMode.KEEP_ALLOCATED);
+        } else {
+            to.write(offset, source);
+        }
+    }
+
+    private void writeBounced(QueueWriter to, long offset, MemorySegment source, long length) throws IOException {
+        MemorySegment buffer = bounce();
+        for (long done = 0; done < length; ) {
+            long step = Math.min(length - done, buffer.byteSize());
+            MemorySegment.copy(source, done, buffer, 0, step);
+            writeNative(to, offset + done, buffer.asSlice(0, step));
+            done += step;
+        }
+    }
+
+    private MemorySegment bounce() {
+        if (bounce.byteSize() == 0) {
+            bounce = arena.allocate(BOUNCE_BYTES, 4096);
+        }
+        return bounce;
     }
 
     private void readNative(long offset, MemorySegment destination) throws IOException {
@@ -161,25 +342,23 @@ public final class DiskQueue implements AutoCloseable {
     }
 
     private void readBounced(long offset, MemorySegment destination, long length) throws IOException {
-        if (bounce.byteSize() == 0) {
-            bounce = arena.allocate(BOUNCE_BYTES, 4096);
-        }
+        MemorySegment buffer = bounce();
         for (long done = 0; done < length; ) {
-            long step = Math.min(length - done, bounce.byteSize());
-            readNative(offset + done, bounce.asSlice(0, step));
-            MemorySegment.copy(bounce, 0, destination, done, step);
+            long step = Math.min(length - done, buffer.byteSize());
+            readNative(offset + done, buffer.asSlice(0, step));
+            MemorySegment.copy(buffer, 0, destination, done, step);
             done += step;
         }
     }
 
     private void checkRange(long offset, long length) {
-        if (offset < 0 || length > sizeBytes - offset) {
+        if (offset < 0 || length > disk.sizeBytes() - offset) {
             throw outside(offset, length);
         }
     }
 
     private IndexOutOfBoundsException outside(long offset, long length) {
         return new IndexOutOfBoundsException(
-                length + " bytes at offset " + offset + " of a disk of " + sizeBytes + " bytes");
+                length + " bytes at offset " + offset + " of a disk of " + disk.sizeBytes() + " bytes");
     }
 }

@@ -3,13 +3,14 @@ package dev.cowherd.image;
 import dev.cowherd.format.Header;
 import dev.cowherd.format.Snapshot;
 import dev.cowherd.metadata.LayerMap;
+import dev.cowherd.metadata.WritableImage;
 import dev.cowherd.storage.Storage;
 import java.io.IOException;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One image of a disk's backing chain. Immutable and thread-safe; its storages are good until the disk is closed.
+ * One image of a disk's backing chain. Thread-safe; its storages are good until the disk is closed.
  */
 public final class Layer {
     private final String fileName;
@@ -19,6 +20,7 @@ public final class Layer {
     private final Storage storage;
     private final @Nullable Storage dataStorage;
     private final LayerMap map;
+    private final @Nullable WritableImage writable;
     private volatile @Nullable Boolean preallocatedMetadata;
 
     Layer(
@@ -28,7 +30,8 @@ public final class Layer {
             List<Snapshot> snapshots,
             Storage storage,
             @Nullable Storage dataStorage,
-            LayerMap map) {
+            LayerMap map,
+            @Nullable WritableImage writable) {
         this.fileName = fileName;
         this.format = format;
         this.header = header;
@@ -36,6 +39,7 @@ public final class Layer {
         this.storage = storage;
         this.dataStorage = dataStorage;
         this.map = map;
+        this.writable = writable;
     }
 
     /**
@@ -57,12 +61,12 @@ public final class Layer {
     }
 
     /**
-     * The header.
+     * The header; of a layer that is being written, as it is on disk now.
      *
      * @return the decoded header, or null if the layer is raw
      */
     public @Nullable Header header() {
-        return header;
+        return writable == null ? header : writable.header();
     }
 
     /**
@@ -84,7 +88,7 @@ public final class Layer {
     }
 
     /**
-     * The image file, read-only; for tools that look into it. Not to be closed.
+     * The image file; for tools that look into it. Not to be closed.
      *
      * @return the disk's own handle
      */
@@ -93,7 +97,7 @@ public final class Layer {
     }
 
     /**
-     * The external data file, read-only. Not to be closed.
+     * The external data file. Not to be closed.
      *
      * @return the disk's own handle, or null if the image has no external data file
      */
@@ -109,6 +113,12 @@ public final class Layer {
             preallocatedMetadata = known;
         }
         return known;
+    }
+
+    /** The write half of the map, or null if the layer is read-only or raw. */
+    @Nullable
+    WritableImage writable() {
+        return writable;
     }
 
     LayerMap map() {

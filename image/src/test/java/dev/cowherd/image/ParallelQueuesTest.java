@@ -138,7 +138,8 @@ class ParallelQueuesTest {
         byte[] expected = qemu.compressible("c.raw", 1 << 20, 3);
         Path path = qemu.img("c.qcow2", "convert", "-c", "-f", "raw", "-O", "qcow2", "c.raw", "c.qcow2");
         CyclicBarrier barrier = new CyclicBarrier(QUEUES);
-        try (Disk disk = new Disk(ChainOpener.open(path, DiskOptions.defaults()), meeting(barrier))) {
+        try (Disk disk =
+                new Disk(ChainOpener.open(path, DiskOptions.defaults()), DiskOptions.defaults(), meeting(barrier))) {
             // All in one cluster: even the same one is no reason to wait for another queue.
             onQueues(disk, QUEUES, (queue, number) -> {
                 byte[] bytes = new byte[4096];
@@ -169,7 +170,7 @@ class ParallelQueuesTest {
                 }
             };
         };
-        try (Disk disk = new Disk(ChainOpener.open(path, DiskOptions.defaults()), counting);
+        try (Disk disk = new Disk(ChainOpener.open(path, DiskOptions.defaults()), DiskOptions.defaults(), counting);
                 DiskQueue queue = disk.openQueue()) {
             byte[] bytes = new byte[expected.length];
             for (int at = 0; at < bytes.length; at += 4096) {

@@ -88,6 +88,16 @@ final class FlushProcedure {
         }
     }
 
+    /** Whether the disk lacks something of the metadata. */
+    boolean isDirty() {
+        synchronized (dirtyLock) {
+            if (!dirtySlices.isEmpty() || !dirtyL1.isEmpty()) {
+                return true;
+            }
+        }
+        return allocator.isDirty();
+    }
+
     /** Whether so much is dirty that a round should make room in the cache. */
     boolean isTooMuchDirty() {
         return dirtyCount > maxDirtySlices;

@@ -30,6 +30,11 @@ final class ImageHeader {
         return header;
     }
 
+    /** Whether the image may have been changed. */
+    boolean isPreparedForWriting() {
+        return preparedForWriting;
+    }
+
     /** Replaces the header, on disk first. */
     void change(Storage file, UnaryOperator<Header> change) throws IOException {
         turn.take();

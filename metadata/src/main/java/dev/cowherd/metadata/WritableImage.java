@@ -318,6 +318,27 @@ public final class WritableImage {
         }
     }
 
+    /**
+     * Leaves nothing waiting: to be called when no request is in flight and none will come, before the image is closed.
+     *
+     * @param handles handles on the image
+     * @throws IOException as for {@link #flush}
+     */
+    public void settle(LayerHandles handles) throws IOException {
+        if (health.isStopped()) {
+            return;
+        }
+        if (flush.isDirty() || !gate.isEmpty()) {
+            flush.flush(handles);
+            // Clusters that the round let through have lower refcounts now.
+            if (flush.isDirty()) {
+                flush.flush(handles);
+            }
+        } else if (header.isPreparedForWriting()) {
+            flush.flush(handles);
+        }
+    }
+
     /** Marks the image corrupt and stops writing; reading goes on. */
     private CorruptImageException corrupt(CorruptImageException found, LayerHandles handles) {
         boolean first = !health.isStopped();

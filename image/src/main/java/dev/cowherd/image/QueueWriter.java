@@ -1,0 +1,21 @@
+package dev.cowherd.image;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * How one queue changes the disk: one kind for each format of the top layer. Ranges lie within the disk, segments are native. Used by
+ * the queue's thread.
+ */
+sealed interface QueueWriter permits Qcow2Writer, RawWriter {
+    void write(long offset, MemorySegment source) throws IOException;
+
+    void zero(long offset, long length, ZeroMode mode) throws IOException;
+
+    /** Whether {@link #zero} would write no zeros byte by byte. */
+    boolean zeroesAreFast(long offset, long length);
+
+    void discard(long offset, long length) throws IOException;
+
+    void flush() throws IOException;
+}
