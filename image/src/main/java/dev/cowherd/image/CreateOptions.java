@@ -95,7 +95,7 @@ public record CreateOptions(
         if (version < 3 && refcountOrder != 4) {
             throw new IllegalArgumentException(
                     "Different refcount widths than 16 bits require compatibility level 1.1 or"
-                            + " above (use compat=1.1 or greater)");
+                            + " above (use version=v3 or greater)");
         }
     }
 

@@ -57,6 +57,29 @@ public final class ImageCreator {
         }
     }
 
+    /**
+     * Makes a raw image: a file of zeros. What is said of files that are there already holds here too.
+     *
+     * @param path the file
+     * @param sizeBytes its size in bytes
+     * @param preallocation what is held ready; a raw image has no metadata to hold ready
+     * @throws IllegalArgumentException if the size is negative or the preallocation is {@link Preallocation#METADATA}
+     * @throws IOException if the host refuses
+     */
+    public static void createRaw(Path path, long sizeBytes, Preallocation preallocation) throws IOException {
+        if (sizeBytes < 0 || preallocation == Preallocation.METADATA) {
+            throw new IllegalArgumentException(
+                    "a raw image of " + sizeBytes + " bytes, preallocation " + preallocation);
+        }
+        try (NewFile file = NewFile.open(path)) {
+            file.storage().truncate(0);
+            file.storage().truncate(sizeBytes);
+            fill(file.storage(), preallocation, sizeBytes);
+            file.storage().sync();
+            file.keep();
+        }
+    }
+
     private static Path dataPath(Path image, String name) {
         if (FileNames.hasProtocol(name)) {
             throw new IllegalArgumentException("the data file '" + name + "' is not a plain file name");
@@ -101,21 +124,26 @@ public final class ImageCreator {
         if (stale > 0) {
             data.zero(0, stale);
         }
-        switch (options.preallocation()) {
-            case OFF -> data.truncate(options.sizeBytes());
-            case METADATA -> data.truncate(mappedBytes);
+        data.truncate(options.preallocation() == Preallocation.OFF ? options.sizeBytes() : mappedBytes);
+        fill(data, options.preallocation(), mappedBytes);
+        data.sync();
+    }
+
+    /** Takes the space of a file whose every byte is the guest's. */
+    private static void fill(Storage file, Preallocation preallocation, long length) throws IOException {
+        switch (preallocation) {
+            case OFF, METADATA -> {}
             case FALLOC -> {
-                if (mappedBytes > 0) {
-                    data.allocate(0, mappedBytes);
+                if (length > 0) {
+                    file.allocate(0, length);
                 }
             }
             case FULL -> {
-                try (TableWriter writer = new TableWriter(data)) {
-                    writer.zeros(0, mappedBytes);
+                try (TableWriter writer = new TableWriter(file)) {
+                    writer.zeros(0, length);
                 }
             }
         }
-        data.sync();
     }
 
     private static Header headerOf(CreateOptions options, FreshLayout layout) {

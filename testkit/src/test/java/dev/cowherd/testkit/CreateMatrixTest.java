@@ -204,7 +204,9 @@ final class CreateMatrixTest {
         ImageCreator.create(ours, made.ours());
 
         if (made.sameBytes()) {
-            assertThat(Files.mismatch(ours, theirs)).as("first byte that differs").isEqualTo(-1);
+            assertThat(Files.mismatch(ours, theirs))
+                    .as("first byte that differs")
+                    .isEqualTo(-1);
             return;
         }
         Ran check = QEMU.run("check", ours.toString());
