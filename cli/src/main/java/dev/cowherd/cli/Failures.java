@@ -36,7 +36,7 @@ final class Failures {
     }
 
     /** The message begins with the file and, where opening failed, says so; the line does that already. */
-    private static String withoutName(IOException e, String name) {
+    static String withoutName(IOException e, String name) {
         String line = lineOf(e);
         String start = (e instanceof StorageException storage ? storage.storageName() : name) + ": ";
         String rest = line.startsWith(start) ? line.substring(start.length()) : line;

@@ -6,6 +6,7 @@ final class HelpCommand implements Command {
             usage: cowherd [--debug] [--compat-output=7|10] [--backing-folder DIR] COMMAND [FLAGS] ...
 
             Commands, with the flags and the output of qemu-img 10:
+              create   [-f FMT] [-o OPTIONS] [-b FILE -F FMT] [-u] [-q] FILE [SIZE]
               info     [-f FMT] [--output=human|json] [--backing-chain] [-U] FILE
               map      [-f FMT] [--output=human|json] [-s START] [-l LENGTH] [-U] FILE
               measure  [--output=human|json] [-O FMT] [-o OPTIONS] {--size N | [-f FMT] [-l SNAPSHOT] [-U] FILE}

@@ -119,7 +119,8 @@ public final class Main {
             case "bench" -> new BenchCommand();
             case "serve" -> new ServeCommand();
             case "demo" -> new DemoCommand();
-            case "amend", "bitmap", "commit", "create", "dd", "rebase", "resize", "snapshot" -> notYet(name);
+            case "create" -> new CreateCommand();
+            case "amend", "bitmap", "commit", "dd", "rebase", "resize", "snapshot" -> notYet(name);
             default -> null;
         };
     }
