@@ -167,6 +167,17 @@ class OpenRefusalsTest {
         }
     }
 
+    /** A file of /proc refuses O_DIRECT on every kernel; tmpfs, the usual example, takes it by now. */
+    @Test
+    void aCacheModeThatTheFileSystemDoesNotSupport() {
+        Path path = Path.of("/proc/version");
+        for (CacheMode mode : new CacheMode[] {CacheMode.NONE, CacheMode.DIRECTSYNC}) {
+            refusal(path, FileOptions.reading().withCacheMode(mode))
+                    .hasMessageEndingWith("the file system does not support O_DIRECT, which cache mode " + mode
+                            + " needs; use cache mode writeback");
+        }
+    }
+
     @Test
     void aCacheModeIsKnownByQemusName() {
         assertThat(CacheMode.parse("none")).isEqualTo(CacheMode.NONE);
