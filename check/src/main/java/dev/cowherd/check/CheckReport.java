@@ -27,6 +27,35 @@ public record CheckReport(
         long leaksFixed) {
 
     /**
+     * Whether a repair changed anything.
+     *
+     * @return true if a corruption or a leak was repaired
+     */
+    public boolean anythingFixed() {
+        return corruptionsFixed != 0 || leaksFixed != 0;
+    }
+
+    /**
+     * The same findings, with what a repair before them did.
+     *
+     * @param repair the report of that repair
+     * @return a copy with its numbers of repaired faults
+     */
+    public CheckReport after(CheckReport repair) {
+        return new CheckReport(
+                imageEndOffset,
+                totalClusters,
+                checkErrors,
+                allocatedClusters,
+                fragmentedClusters,
+                compressedClusters,
+                corruptions,
+                leaks,
+                repair.corruptionsFixed,
+                repair.leaksFixed);
+    }
+
+    /**
      * Whether the image has no fault at all.
      *
      * @return true if nothing is corrupt, leaked or unchecked

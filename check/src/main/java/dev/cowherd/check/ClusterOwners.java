@@ -2,6 +2,7 @@ package dev.cowherd.check;
 
 import dev.cowherd.format.Geometry;
 import dev.cowherd.format.UnsupportedImageException;
+import java.util.BitSet;
 import java.util.List;
 
 /**
@@ -13,11 +14,21 @@ final class ClusterOwners {
     private final long fileBytes;
     private final ReferenceCounts counts;
     private final Findings findings;
+    /** Clusters behind the file's end that some range names, by their distance from it; as many as a repair may ask for. */
+    private final BitSet namedBeyond = new BitSet();
+
+    private final long spareClusters;
     private long clusters;
 
-    ClusterOwners(Geometry geometry, long fileBytes, ReferenceCounts counts, Findings findings) {
+    /**
+     * Owners in a file.
+     *
+     * @param spareClusters how many clusters behind the file's end {@link #isNamedBeyond} can be asked for
+     */
+    ClusterOwners(Geometry geometry, long fileBytes, long spareClusters, ReferenceCounts counts, Findings findings) {
         this.geometry = geometry;
         this.fileBytes = fileBytes;
+        this.spareClusters = spareClusters;
         this.counts = counts;
         this.findings = findings;
         this.clusters = geometry.clustersFor(fileBytes);
@@ -58,10 +69,26 @@ final class ClusterOwners {
                     weight,
                     "ERROR: counting reference for region exceeding the end of the file by one cluster or more: offset 0x"
                             + Findings.hex(offset) + " size 0x" + Findings.hex(bytes));
+            nameBeyond(offset, bytes);
             return false;
         }
         clusters = Math.max(clusters, ((offset + bytes - 1) >>> geometry.clusterBits()) + 1);
         return true;
+    }
+
+    private void nameBeyond(long offset, long bytes) {
+        long base = geometry.clustersFor(fileBytes);
+        long first = (offset >>> geometry.clusterBits()) - base;
+        long count = geometry.clustersFor(geometry.offsetInCluster(offset) + bytes);
+        if (first < spareClusters && first + count > 0) {
+            namedBeyond.set((int) Math.max(0, first), (int) Math.min(spareClusters, first + count));
+        }
+    }
+
+    /** Whether a range that was refused because it lies behind the file's end names a cluster there. */
+    boolean isNamedBeyond(long cluster) {
+        long base = geometry.clustersFor(fileBytes);
+        return cluster >= base && namedBeyond.get(Math.toIntExact(cluster - base));
     }
 
     /** Clusters to compare: those of the file, and one more if a range reaches into it. */

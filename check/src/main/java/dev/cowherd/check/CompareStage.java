@@ -24,6 +24,7 @@ final class CompareStage implements Crew.Job {
     private long highest;
     private boolean copiedSuspect;
     private boolean signalled;
+    private boolean uncounted;
 
     CompareStage(
             Geometry geometry, ReferenceCounts counts, RefcountBlocks refcounts, long clusters, Progress progress) {
@@ -139,6 +140,7 @@ final class CompareStage implements Crew.Job {
         if (refcount != 0 || reference != 0) {
             highest = Math.max(highest, cluster);
         }
+        uncounted |= refcount == 0 && reference != 0;
         if (Long.compareUnsigned(refcount, reference) < 0) {
             findings.corruption(difference("ERROR", cluster, refcount, reference));
         } else if (refcount != reference) {
@@ -146,7 +148,47 @@ final class CompareStage implements Crew.Job {
         }
     }
 
-    private static String difference(String kind, long cluster, long refcount, long reference) {
+    /** A cluster whose refcount in the file is not the number of references to it. */
+    @FunctionalInterface
+    interface Difference {
+        /**
+         * Called for each such cluster.
+         *
+         * @param refcount as the file has it
+         * @param references as counted, but no more than a refcount can hold
+         */
+        void at(long cluster, long refcount, long references) throws IOException;
+    }
+
+    /** Goes once more over the differences that the work found, in the order of the file and as the file has them now. */
+    void differences(HostTables host, Difference difference) throws IOException {
+        Collections.sort(differing);
+        RegionReader reader = new RegionReader(host);
+        long max = geometry.maxRefcount();
+        for (long part : differing) {
+            long from = part << ReferenceCounts.REGION_BITS;
+            int length = (int) Math.min(ReferenceCounts.REGION_CLUSTERS, clusters - from);
+            reader.load(from, length);
+            ReferenceCounts.Region region = counts.regionAt(from);
+            for (int i = 0; i < length; i++) {
+                long references = region == null ? 0 : region.get(i);
+                references = Long.compareUnsigned(references, max) > 0 ? max : references;
+                if (reader.values[i] != 0 || references != 0) {
+                    highest = Math.max(highest, from + i);
+                }
+                if (reader.values[i] != references) {
+                    difference.at(from + i, reader.values[i], references);
+                }
+            }
+        }
+    }
+
+    /** Whether a cluster in use has a refcount of 0, for which there may be no block; complete after the report. */
+    boolean sawUncounted() {
+        return uncounted;
+    }
+
+    static String difference(String kind, long cluster, long refcount, long reference) {
         return kind + " cluster " + cluster + " refcount=" + Long.toUnsignedString(refcount) + " reference="
                 + reference;
     }

@@ -6,6 +6,11 @@ final class Findings {
     private long corruptions;
     private long leaks;
     private long checkErrors;
+    private long corruptionsFixed;
+    private long leaksFixed;
+
+    /** How many faults there were at some point. */
+    record Mark(long corruptions, long leaks) {}
 
     Findings(CheckListener listener) {
         this.listener = listener;
@@ -34,6 +39,44 @@ final class Findings {
     /** A line that counts as nothing by itself. */
     void note(String line) {
         listener.found(line);
+    }
+
+    void fixedCorruptions(long times) {
+        corruptionsFixed += times;
+    }
+
+    void fixedLeaks(long times) {
+        leaksFixed += times;
+    }
+
+    Mark mark() {
+        return new Mark(corruptions, leaks);
+    }
+
+    /** Forgets the faults found since, because they are found again. */
+    void backTo(Mark mark) {
+        corruptions = mark.corruptions();
+        leaks = mark.leaks();
+    }
+
+    /** Forgets all faults, because everything is looked at again; what was repaired stays. */
+    void forget() {
+        corruptions = 0;
+        leaks = 0;
+        checkErrors = 0;
+    }
+
+    /** Adds corruptions that were told elsewhere. */
+    void alsoCorrupt(long times) {
+        corruptions += times;
+    }
+
+    long corruptionsFixed() {
+        return corruptionsFixed;
+    }
+
+    long leaksFixed() {
+        return leaksFixed;
     }
 
     long corruptions() {

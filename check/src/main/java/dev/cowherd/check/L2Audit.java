@@ -4,6 +4,7 @@ import dev.cowherd.format.Geometry;
 import dev.cowherd.format.L2Entry;
 import dev.cowherd.format.Subclusters;
 import dev.cowherd.format.UnsupportedImageException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Judges L2 entries one by one, in words: what {@link L2Scan} leaves alone because something is wrong with it. A table that
@@ -14,17 +15,26 @@ final class L2Audit {
     private final boolean externalData;
     private final ClusterOwners owners;
     private final Findings findings;
+    private final @Nullable EntryRepairs repairs;
     private final L2Stats stats = new L2Stats();
 
+    private int table;
     private long references;
     private long activeReferences;
     private long next;
 
-    L2Audit(Geometry geometry, boolean externalData, ClusterOwners owners, Findings findings) {
+    /** An audit; with {@code repairs}, entries that can be corrected are noted there instead of being counted as corrupt. */
+    L2Audit(
+            Geometry geometry,
+            boolean externalData,
+            ClusterOwners owners,
+            Findings findings,
+            @Nullable EntryRepairs repairs) {
         this.geometry = geometry;
         this.externalData = externalData;
         this.owners = owners;
         this.findings = findings;
+        this.repairs = repairs;
     }
 
     L2Stats stats() {
@@ -32,8 +42,9 @@ final class L2Audit {
     }
 
     /** Judges a table from the entry on at which the scan stopped. */
-    void audit(long[] words, int fromEntry, long nextContiguous, long references, long activeReferences)
+    void audit(int table, long[] words, int fromEntry, long nextContiguous, long references, long activeReferences)
             throws UnsupportedImageException {
+        this.table = table;
         this.references = references;
         this.activeReferences = activeReferences;
         this.next = nextContiguous;
@@ -44,7 +55,7 @@ final class L2Audit {
             if (L2Entry.isCompressed(word)) {
                 compressed(i, word, bitmap);
             } else {
-                uncompressed(word, bitmap);
+                uncompressed(i, word, bitmap);
             }
         }
     }
@@ -76,7 +87,7 @@ final class L2Audit {
         stats.fragmented += activeReferences;
     }
 
-    private void uncompressed(long word, long bitmap) throws UnsupportedImageException {
+    private void uncompressed(int index, long word, long bitmap) throws UnsupportedImageException {
         if ((word & L2Scan.RESERVED) != 0) {
             corruption("ERROR found l2 entry with reserved bits set: " + Findings.hex(word));
         }
@@ -91,10 +102,10 @@ final class L2Audit {
             }
             return;
         }
-        allocated(word, offset, bitmap);
+        allocated(index, word, offset, bitmap);
     }
 
-    private void allocated(long word, long offset, long bitmap) throws UnsupportedImageException {
+    private void allocated(int index, long word, long offset, long bitmap) throws UnsupportedImageException {
         if (Subclusters.invalid(bitmap) != 0) {
             corruption("ERROR offset=" + Findings.hex(offset)
                     + ": Allocated cluster has corrupted subcluster allocation bitmap");
@@ -102,8 +113,13 @@ final class L2Audit {
         if (geometry.offsetInCluster(offset) != 0) {
             boolean data =
                     geometry.extendedL2() ? (bitmap & Subclusters.ALL_ALLOCATED) != 0 : !L2Entry.isZeroFlag(word);
-            corruption("ERROR offset=" + Findings.hex(offset) + (data ? ": Data" : ": Preallocated")
-                    + " cluster is not properly aligned; L2 entry corrupted.");
+            String words = " offset=" + Findings.hex(offset) + (data ? ": Data" : ": Preallocated")
+                    + " cluster is not properly aligned; L2 entry corrupted.";
+            if (!data && repairs != null && repairs.noteZeros(table, index, bitmap)) {
+                findings.note("Repairing" + words);
+                return;
+            }
+            corruption("ERROR" + words);
         }
         stats.allocated += activeReferences;
         if (next != 0 && offset != next) {

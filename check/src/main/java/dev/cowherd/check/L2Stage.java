@@ -121,6 +121,7 @@ final class L2Stage implements Crew.Job {
         for (Unfinished one : unfinished) {
             host.words(tables.offset(one.table()), words.length, words);
             audit.audit(
+                    one.table(),
                     words,
                     one.entry(),
                     one.nextContiguous(),

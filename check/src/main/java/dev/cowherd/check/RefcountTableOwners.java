@@ -34,20 +34,28 @@ final class RefcountTableOwners {
         return new RefcountBlocks(geometry, table);
     }
 
-    /** Judges every entry and counts the blocks. Each must be referred to once, by the table. */
-    static void countBlocks(
+    /**
+     * Judges every entry and counts the blocks. Each must be referred to once, by the table.
+     *
+     * @return whether some of them cannot be used, so that only new ones help
+     */
+    static boolean countBlocks(
             RefcountBlocks blocks, Geometry geometry, ReferenceCounts counts, ClusterOwners owners, Findings findings)
             throws IOException {
+        boolean unusable = false;
         for (int i = 0; i < blocks.tableEntries(); i++) {
             long word = blocks.tableEntry(i);
             long offset = word & RefcountBlocks.OFFSET_MASK;
             long cluster = offset >>> geometry.clusterBits();
             if ((word & RESERVED) != 0) {
+                unusable = true;
                 findings.corruption("ERROR refcount table entry " + i + " has reserved bits set");
             } else if (geometry.offsetInCluster(offset) != 0) {
+                unusable = true;
                 findings.corruption(
                         "ERROR refcount block " + i + " is not cluster aligned; refcount table entry corrupted");
             } else if (cluster >= owners.clusters()) {
+                unusable = true;
                 findings.corruption("ERROR refcount block " + i + " is outside image");
             } else if (offset != 0) {
                 owners.count(offset, geometry.clusterBytes(), 1, 0);
@@ -56,9 +64,11 @@ final class RefcountTableOwners {
                     references = geometry.maxRefcount();
                 }
                 if (references != 1) {
+                    unusable = true;
                     findings.corruption("ERROR refcount block " + i + " refcount=" + references);
                 }
             }
         }
+        return unusable;
     }
 }

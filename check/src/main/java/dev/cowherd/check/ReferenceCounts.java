@@ -67,6 +67,11 @@ final class ReferenceCounts {
         }
     }
 
+    /** How many clusters can be counted. */
+    long clusters() {
+        return clusters;
+    }
+
     /** The references to one cluster. Exact only when nothing is being added. */
     long get(long cluster) {
         Region region = regions.get((int) (cluster >>> REGION_BITS));

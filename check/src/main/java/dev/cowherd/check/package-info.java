@@ -1,5 +1,5 @@
 /**
- * Checks images by itself, on format and storage only: a second opinion that shares no mapping code.
+ * Checks images by itself, and repairs them, on format and storage only: a second opinion that shares no mapping code.
  *
  * <p>{@link dev.cowherd.check.ImageCheck} counts every reference that the image's own structures make to each cluster of its
  * file, compares the counts with the refcounts in the file, and judges every entry it passes. It reports the numbers that
@@ -27,7 +27,31 @@
  *       set aside, is refused.
  * </ul>
  *
- * <p>Invariants: nothing is written; memory is sized by what the file holds, never by what it claims; counts are final before
+ * <p>{@link dev.cowherd.check.ImageRepair} goes on where the check ends: what the check counted is right by definition, so
+ * refcounts and the flags that follow from them are brought in line with it. Its order, each step durable before the next:
+ *
+ * <ol>
+ *   <li>Entries without data that point at no cluster read as zeros without one.
+ *   <li>Refcounts that are too low are raised, then those that are too high are lowered. Where a cluster in use has a refcount of
+ *       0 or a block cannot be used, all blocks and the table are written anew into free clusters instead; one write lets the
+ *       header name them; the count begins again, and what the old ones took is given back.
+ *   <li>COPIED flags of active entries follow the refcounts.
+ *   <li>The dirty and the corrupt bit go, if no corruption is left.
+ * </ol>
+ *
+ * <p>Where that differs from {@code qemu-img check -r}, on purpose:
+ *
+ * <ul>
+ *   <li>A table is written only if nothing else claims its clusters, data included.
+ *   <li>New structures go behind the file's end when some owner may be unknown, because a structure that names it is broken; and
+ *       never where a broken entry points.
+ *   <li>A refcount block outside the file is replaced; the file does not grow to hold it. A block at no cluster boundary is
+ *       replaced too, where QEMU gives up.
+ *   <li>No hole is punched: clusters that are given back keep their place on the host until they are used again.
+ *   <li>Incomplete entries of the snapshot table stay as they are.
+ * </ul>
+ *
+ * <p>Invariants: only a repair writes, and only through its one writer; memory is sized by what the file holds, never by what it claims; counts are final before
  * the third stage begins. The package must not know how the engine maps guest offsets.
  */
 @NullMarked

@@ -4,6 +4,9 @@ import dev.cowherd.check.CheckListener;
 import dev.cowherd.check.CheckOptions;
 import dev.cowherd.check.CheckReport;
 import dev.cowherd.check.ImageCheck;
+import dev.cowherd.check.ImageRepair;
+import dev.cowherd.check.NeedsRebuildException;
+import dev.cowherd.check.RepairMode;
 import dev.cowherd.format.Header;
 import dev.cowherd.format.ImageFormatException;
 import dev.cowherd.storage.CacheMode;
@@ -20,8 +23,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * {@code cowherd check}: checks one image; flags, texts and exit codes are qemu-img's, and {@code -p} shows progress. Only the
- * image's own file is opened: no backing file and no data file, because the check needs neither.
+ * {@code cowherd check}: checks one image, and with {@code -r} repairs it; flags, texts and exit codes are qemu-img's, and
+ * {@code -p} shows progress. Only the image's own file is opened: no backing file and no data file, because neither is needed.
  */
 final class CheckCommand implements Command {
     private static final int CORRUPT = 2;
@@ -34,6 +37,7 @@ final class CheckCommand implements Command {
     private boolean progress;
     private boolean quiet;
     private boolean forceShare;
+    private @Nullable RepairMode repair;
 
     @Override
     public int run(Invocation in) throws Exception {
@@ -41,11 +45,16 @@ final class CheckCommand implements Command {
         if (format != null && !format.equals("qcow2") && !format.equals("raw")) {
             throw new CommandException("Could not open '" + file + "': Unknown driver '" + format + "'");
         }
-        FileOptions options = FileOptions.reading().withCacheMode(cache);
+        if (repair != null && forceShare) {
+            throw new CommandException(
+                    "Could not open '" + file + "': force-share=on can only be used with read-only images");
+        }
+        FileOptions options = (repair == null ? FileOptions.reading() : FileOptions.writing()).withCacheMode(cache);
         try (Storage storage = open(in, file, forceShare ? options.withLock(LockMode.NONE) : options)) {
             requireCheckable(storage, file);
             Told told = new Told(in.out(), in.err(), progress && !quiet);
-            return answer(in, file, check(storage, file, told));
+            CheckReport report = repair == null ? check(storage, file, told) : repair(in, storage, file, told, repair);
+            return answer(in, file, report);
         }
     }
 
@@ -65,7 +74,7 @@ final class CheckCommand implements Command {
             switch (flag) {
                 case "-f" -> format = flags.value();
                 case "-T" -> cache = cacheMode(flags.value());
-                case "-r" -> refuseRepair(flags.value());
+                case "-r" -> repair = repairMode(flags.value());
                 case "-U" -> forceShare = true;
                 case "-q" -> quiet = true;
                 case "-p" -> progress = true;
@@ -87,11 +96,12 @@ final class CheckCommand implements Command {
         }
     }
 
-    private static void refuseRepair(String what) throws CommandException {
-        if (!what.equals("leaks") && !what.equals("all")) {
-            throw new CommandException("--repair (-r) expects 'leaks' or 'all' not '" + what + "'");
-        }
-        throw new CommandException("check -r is not implemented yet: nothing was repaired");
+    private static RepairMode repairMode(String name) throws CommandException {
+        return switch (name) {
+            case "leaks" -> RepairMode.LEAKS;
+            case "all" -> RepairMode.ALL;
+            default -> throw new CommandException("--repair (-r) expects 'leaks' or 'all' not '" + name + "'");
+        };
     }
 
     private static Storage open(Invocation in, String file, FileOptions options) throws CommandException {
@@ -126,6 +136,28 @@ final class CheckCommand implements Command {
         } finally {
             told.end();
         }
+    }
+
+    /** Repairs, and if that changed anything checks what is there now. */
+    private CheckReport repair(Invocation in, Storage storage, String file, Told told, RepairMode mode)
+            throws IOException, CommandException {
+        CheckReport repaired;
+        try {
+            repaired = ImageRepair.run(storage, mode, CheckOptions.defaults(), told);
+        } catch (ImageFormatException e) {
+            throw e.path() == null ? e.withPath(file) : e;
+        } catch (NeedsRebuildException e) {
+            throw new CommandException("Check failed: Input/output error", e);
+        } finally {
+            told.end();
+        }
+        if (!repaired.anythingFixed()) {
+            return repaired;
+        }
+        if (!quiet && output == OutputFormat.HUMAN) {
+            in.out().print(CheckText.repaired(repaired));
+        }
+        return check(storage, file, told).after(repaired);
     }
 
     private int answer(Invocation in, String file, CheckReport report) throws CommandException {

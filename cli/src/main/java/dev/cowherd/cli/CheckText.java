@@ -8,6 +8,13 @@ import java.math.RoundingMode;
 final class CheckText {
     private CheckText() {}
 
+    /** What a repair did, before the image is checked once more. */
+    static String repaired(CheckReport repair) {
+        return "The following inconsistencies were found and repaired:\n\n    " + repair.leaksFixed()
+                + " leaked clusters\n    " + repair.corruptionsFixed()
+                + " corruptions\n\nDouble checking the fixed image now...\n";
+    }
+
     static String human(CheckReport report) {
         StringBuilder text = new StringBuilder();
         if (report.isClean()) {
@@ -55,8 +62,10 @@ final class CheckText {
         unlessZero(json, "compressed-clusters", report.compressedClusters());
         unlessZero(json, "total-clusters", report.totalClusters());
         unlessZero(json, "corruptions", report.corruptions());
+        unlessZero(json, "corruptions-fixed", report.corruptionsFixed());
         json.member("check-errors", report.checkErrors());
         unlessZero(json, "leaks", report.leaks());
+        unlessZero(json, "leaks-fixed", report.leaksFixed());
         unlessZero(json, "allocated-clusters", report.allocatedClusters());
         json.member("filename", file).member("format", "qcow2");
         unlessZero(json, "fragmented-clusters", report.fragmentedClusters());

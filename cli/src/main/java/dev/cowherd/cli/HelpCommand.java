@@ -10,7 +10,7 @@ final class HelpCommand implements Command {
               info     [-f FMT] [--output=human|json] [--backing-chain] [-U] FILE
               map      [-f FMT] [--output=human|json] [-s START] [-l LENGTH] [-U] FILE
               measure  [--output=human|json] [-O FMT] [-o OPTIONS] {--size N | [-f FMT] [-l SNAPSHOT] [-U] FILE}
-              check    [-f FMT] [--output=human|json] [-p] [-q] [-U] FILE
+              check    [-f FMT] [--output=human|json] [-p] [-q] [-r leaks|all] [-T CACHE] [-U] FILE
               compare  [-f FMT] [-F FMT] [-T CACHE] [-s] [-p] [-q] [-U] FILE1 FILE2
               convert  -O raw [-f FMT] [-l SNAPSHOT] [-n] [-p] [-q] [-S SIZE] [-t CACHE] [-T CACHE] [-U] FILE OUTPUT
               bench    [-c COUNT] [-d DEPTH] [-f FMT] [-s SIZE] [--queues N] [--random] [--runtime SECONDS] FILE
