@@ -1,12 +1,15 @@
 package dev.cowherd.image;
 
+import dev.cowherd.format.Snapshot;
 import dev.cowherd.metadata.LayerHandles;
 import dev.cowherd.metadata.LayerMap;
+import dev.cowherd.metadata.Turn;
 import dev.cowherd.metadata.WritableImage;
 import dev.cowherd.storage.Storage;
 import java.io.IOException;
 import java.nio.channels.SeekableByteChannel;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -37,7 +40,8 @@ public final class Disk implements AutoCloseable {
     /** Why a raw top layer takes no more writes. */
     private final AtomicReference<@Nullable IOException> rawStopped = new AtomicReference<>();
 
-    private volatile long sizeBytes;
+    /** Taken by who changes what queues rely on, and by who opens a queue. */
+    private final Turn structure;
 
     private final Object lock = new Object();
     private final Set<DiskQueue> queues = new HashSet<>();
@@ -49,7 +53,7 @@ public final class Disk implements AutoCloseable {
         this.decoders = decoders;
         this.layers = List.copyOf(layers);
         this.maps = layers.stream().map(Layer::map).toList();
-        this.sizeBytes = layers.get(0).sizeBytes();
+        this.structure = new Turn(options.waits());
     }
 
     /**
@@ -87,7 +91,7 @@ public final class Disk implements AutoCloseable {
      * @return guest bytes
      */
     public long sizeBytes() {
-        return sizeBytes;
+        return maps.get(0).sizeBytes();
     }
 
     /**
@@ -121,6 +125,7 @@ public final class Disk implements AutoCloseable {
             opening++;
         }
         DiskQueue queue = null;
+        structure.take();
         try {
             queue = DiskQueue.open(this);
             return queue;
@@ -132,6 +137,7 @@ public final class Disk implements AutoCloseable {
                 }
                 lock.notifyAll();
             }
+            structure.give();
         }
     }
 
@@ -145,6 +151,131 @@ public final class Disk implements AutoCloseable {
      */
     public SeekableByteChannel openChannel() throws IOException {
         return new DiskChannel(this, openQueue());
+    }
+
+    /** A change for which no request may be in flight. */
+    private interface Change<T> {
+        T make() throws IOException;
+    }
+
+    /**
+     * Gives the disk another size. What it grows by reads as zeros; what it shrinks by is gone. Requests wait meanwhile; queues stay
+     * open.
+     *
+     * @param newBytes guest bytes, a multiple of 512
+     * @throws IllegalArgumentException if the size is none
+     * @throws ReadOnlyDiskException if the disk was opened read-only
+     * @throws ChainException if the image cannot be resized, and why
+     * @throws IOException if the host fails: the disk has its old size then, and may have lost what it was to shrink by
+     */
+    public void resize(long newBytes) throws IOException {
+        drained(() -> {
+            new Resize(this).to(newBytes);
+            return true;
+        });
+    }
+
+    /**
+     * The internal snapshots of the top layer, as they are now.
+     *
+     * @return in the order of the image's table
+     */
+    public List<Snapshot> snapshots() {
+        return layers.get(0).snapshots();
+    }
+
+    /**
+     * Takes an internal snapshot of the disk as it is. Requests wait meanwhile. It is durable, or not there at all, whatever happens.
+     *
+     * @param name its name; several snapshots may have the same
+     * @return the snapshot
+     * @throws ReadOnlyDiskException if the disk was opened read-only
+     * @throws ChainException if the image cannot have snapshots
+     * @throws IOException if the host fails; nothing has changed then
+     */
+    public Snapshot createSnapshot(String name) throws IOException {
+        return drained(() -> new SnapshotKeeper(layers.get(0)).create(name, Instant.now()));
+    }
+
+    /**
+     * Makes the disk what it was, its size included, when a snapshot was taken. Requests wait meanwhile.
+     *
+     * @param idOrName an id, or else a name
+     * @throws ReadOnlyDiskException if the disk was opened read-only
+     * @throws ChainException if there is no such snapshot
+     * @throws IOException if the host fails; nothing has changed then
+     */
+    public void applySnapshot(String idOrName) throws IOException {
+        drained(() -> {
+            new SnapshotKeeper(layers.get(0)).apply(idOrName);
+            return true;
+        });
+    }
+
+    /**
+     * Deletes an internal snapshot. Requests wait meanwhile.
+     *
+     * @param idOrName an id, or else a name
+     * @throws ReadOnlyDiskException if the disk was opened read-only
+     * @throws ChainException if there is no such snapshot
+     * @throws IOException if the host fails; nothing has changed then
+     */
+    public void deleteSnapshot(String idOrName) throws IOException {
+        drained(() -> {
+            new SnapshotKeeper(layers.get(0)).delete(idOrName);
+            return true;
+        });
+    }
+
+    /**
+     * Stands still: everything is durable, and requests wait until the answer is closed. For those who copy the files underneath.
+     *
+     * @return to be closed, by any thread
+     * @throws IOException if the host fails; nothing stands still then
+     */
+    public Quiesced quiesce() throws IOException {
+        List<DiskQueue> paused = drain();
+        try {
+            settle();
+            return new Quiesced(() -> endDrain(paused));
+        } catch (IOException | RuntimeException e) {
+            endDrain(paused);
+            throw e;
+        }
+    }
+
+    private <T> T drained(Change<T> change) throws IOException {
+        if (!isWritable()) {
+            throw new ReadOnlyDiskException(layers.get(0).fileName());
+        }
+        List<DiskQueue> paused = drain();
+        try {
+            return change.make();
+        } finally {
+            endDrain(paused);
+        }
+    }
+
+    /** Lets no request begin, and waits for those in flight. */
+    private List<DiskQueue> drain() {
+        structure.take();
+        List<DiskQueue> paused = List.of();
+        try {
+            synchronized (lock) {
+                refuseIfClosed();
+                paused = List.copyOf(queues);
+            }
+            paused.forEach(DiskQueue::pause);
+            return paused;
+        } catch (RuntimeException | Error e) {
+            endDrain(paused);
+            throw e;
+        }
+    }
+
+    private void endDrain(List<DiskQueue> paused) {
+        paused.forEach(DiskQueue::resume);
+        structure.give();
     }
 
     /**
@@ -164,6 +295,7 @@ public final class Disk implements AutoCloseable {
             awaitOpening();
             open = List.copyOf(queues);
         }
+        structure.take();
         Closing closing = new Closing();
         open.forEach(queue -> closing.run(queue::close));
         closing.run(this::settle);

@@ -34,12 +34,13 @@ public final class DiskQueue implements AutoCloseable {
     private final Epochs.@Nullable Slot epoch;
 
     private final @Nullable QueueWriter writer;
-    private final Admission admission = new Admission();
+    private final Admission admission;
     private final AtomicBoolean released = new AtomicBoolean();
     private MemorySegment bounce = MemorySegment.NULL;
 
     private DiskQueue(Disk disk, List<LayerHandles> handles, Arena arena) {
         this.disk = disk;
+        this.admission = new Admission(disk.options().waits());
         this.handles = handles;
         this.arena = arena;
         MemorySegment scratch = arena.allocate(ChainLookup.SCRATCH_BYTES, 4096);
@@ -266,6 +267,15 @@ public final class DiskQueue implements AutoCloseable {
         arena.close();
         disk.forget(this);
         closing.finish();
+    }
+
+    /** Lets no request in until {@link #resume}, and waits for the one in flight. */
+    void pause() {
+        admission.pause();
+    }
+
+    void resume() {
+        admission.resume();
     }
 
     boolean isOpen() {

@@ -16,7 +16,7 @@ public final class Layer {
     private final String fileName;
     private final ImageFormat format;
     private final @Nullable Header header;
-    private final List<Snapshot> snapshots;
+    private volatile List<Snapshot> snapshots;
     private final Storage storage;
     private final @Nullable Storage dataStorage;
     private final LayerMap map;
@@ -113,6 +113,10 @@ public final class Layer {
             preallocatedMetadata = known;
         }
         return known;
+    }
+
+    void snapshotsAre(List<Snapshot> now) {
+        snapshots = List.copyOf(now);
     }
 
     /** The write half of the map, or null if the layer is read-only or raw. */

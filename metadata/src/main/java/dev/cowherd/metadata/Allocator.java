@@ -40,9 +40,9 @@ final class Allocator {
     private final Waits waits;
     private final LongSupplier tableOffset;
     private final Map<Integer, Signal> loading = new HashMap<>();
-    private final FreeRuns free = new FreeRuns();
-    final RefcountStore store;
-    final MetadataPlaces places;
+    private FreeRuns free = new FreeRuns();
+    private RefcountStore store;
+    private MetadataPlaces places;
 
     /** No cluster from here on is in use. */
     private long end;
@@ -350,6 +350,16 @@ final class Allocator {
 
     synchronized long endCluster() {
         return end;
+    }
+
+    /** Goes by other tables from now on. Nothing is in flight and nothing dirty. */
+    synchronized void reload(RefcountStore newStore, MetadataPlaces newPlaces, long fileBytes) {
+        store = newStore;
+        places = newPlaces;
+        free = new FreeRuns();
+        end = geometry.clustersFor(fileBytes);
+        scanCursor = 0;
+        scanEnd = end;
     }
 
     /** What metadata a cluster holds, or null. */

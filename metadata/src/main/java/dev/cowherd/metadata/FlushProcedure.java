@@ -215,6 +215,11 @@ final class FlushProcedure {
         }
     }
 
+    /** Makes what was written outside of a round durable. */
+    void syncFile(LayerHandles handles) throws IOException {
+        sync(handles);
+    }
+
     private void sync(LayerHandles handles) throws IOException {
         try {
             if (handles.data() != null) {

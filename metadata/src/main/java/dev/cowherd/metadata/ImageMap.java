@@ -442,6 +442,25 @@ public final class ImageMap implements LayerMap {
         }
     }
 
+    /** Goes by the L1 table that the header names now. Nothing is in flight and nothing dirty. */
+    void reload(Header header, LayerHandles handles) throws IOException {
+        reach(header, header.guestBytes(), handles);
+        sizeBytes = header.guestBytes();
+    }
+
+    /** Loads the L1 table that the header names, for a disk of a size. Nothing is in flight and nothing dirty. */
+    void reach(Header header, long bytes, LayerHandles handles) throws IOException {
+        long fileBytes = handles.file().sizeBytes();
+        replaceL1(L1Table.load(
+                handles.file(),
+                header.l1Offset(),
+                header.l1Entries(),
+                geometry.l1EntriesFor(bytes),
+                geometry,
+                fileBytes));
+        structuresMoved(header, fileBytes);
+    }
+
     /** The disk has another size. Nothing is in flight. */
     void resized(long newSizeBytes) {
         sizeBytes = newSizeBytes;

@@ -6,16 +6,21 @@ import org.jspecify.annotations.Nullable;
  * One at a time through a long procedure that does I/O: a flush round, a new refcount table, a changed header. No read and no
  * in-place write ever takes a turn. Thread-safe; not reentrant.
  */
-final class Turn {
+public final class Turn {
     private final Waits waits;
     private @Nullable Signal taken;
 
-    Turn(Waits waits) {
+    /**
+     * Nobody has it.
+     *
+     * @param waits how to wait for it
+     */
+    public Turn(Waits waits) {
         this.waits = waits;
     }
 
     /** Waits until nobody has the turn, and takes it. */
-    void take() {
+    public void take() {
         while (true) {
             Signal theirs;
             synchronized (this) {
@@ -30,7 +35,7 @@ final class Turn {
     }
 
     /** Gives the turn back. */
-    void give() {
+    public void give() {
         Signal mine;
         synchronized (this) {
             mine = taken;

@@ -75,9 +75,7 @@ public final class WritableImage {
             Storage file, ImageMap map, Header header, List<Snapshot> snapshots, Settings settings) throws IOException {
         Geometry geometry = header.geometry();
         ImageHeader imageHeader = new ImageHeader(header, settings.waits);
-        int tableEntries = Math.toIntExact(
-                ((long) header.refcountTableClusters() << header.clusterBits()) / RefcountTableEntry.BYTES);
-        long[] table = readWords(file, header.refcountTableOffset(), tableEntries);
+        long[] table = readWords(file, header.refcountTableOffset(), tableEntries(header));
         Allocator allocator = new Allocator(
                 map.path(),
                 geometry,
@@ -337,6 +335,150 @@ public final class WritableImage {
         } else if (header.isPreparedForWriting()) {
             flush.flush(handles);
         }
+    }
+
+    /**
+     * Creates an internal snapshot of the disk as it is. No request is in flight; all or nothing, at every cut.
+     *
+     * @param snapshots the image's snapshots
+     * @param added the new one, without an L1 table
+     * @param handles handles on the image
+     * @return the snapshots now
+     * @throws IOException if the host fails, or a refcount would not fit its width
+     */
+    public List<Snapshot> createSnapshot(List<Snapshot> snapshots, Snapshot added, LayerHandles handles)
+            throws IOException {
+        prepareStructure(handles);
+        List<Snapshot> now = new SnapshotChange(this, handles).create(snapshots, added);
+        reload(now, handles);
+        return now;
+    }
+
+    /**
+     * Makes the disk what a snapshot holds. No request is in flight; all or nothing, at every cut.
+     *
+     * @param snapshots the image's snapshots
+     * @param wanted one of them
+     * @param handles handles on the image
+     * @throws IOException as for {@link #createSnapshot}
+     */
+    public void applySnapshot(List<Snapshot> snapshots, Snapshot wanted, LayerHandles handles) throws IOException {
+        prepareStructure(handles);
+        new SnapshotChange(this, handles).apply(snapshots, wanted);
+        reload(snapshots, handles);
+    }
+
+    /**
+     * Deletes a snapshot. No request is in flight; all or nothing, at every cut.
+     *
+     * @param snapshots the image's snapshots
+     * @param unwanted one of them
+     * @param handles handles on the image
+     * @return the snapshots now
+     * @throws IOException as for {@link #createSnapshot}
+     */
+    public List<Snapshot> deleteSnapshot(List<Snapshot> snapshots, Snapshot unwanted, LayerHandles handles)
+            throws IOException {
+        prepareStructure(handles);
+        List<Snapshot> now = new SnapshotChange(this, handles).delete(snapshots, unwanted);
+        reload(now, handles);
+        return now;
+    }
+
+    private void prepareStructure(LayerHandles handles) throws IOException {
+        health.requireSound();
+        header.prepareForWriting(handles.file());
+        settle(handles);
+    }
+
+    /** Goes by what is on disk now: tables have moved. Nothing is in flight and nothing dirty. */
+    private void reload(List<Snapshot> snapshots, LayerHandles handles) throws IOException {
+        Header now = header();
+        long[] table = readWords(handles.file(), now.refcountTableOffset(), tableEntries(now));
+        map.reload(now, handles);
+        allocator.reload(
+                new RefcountStore(now.geometry(), table),
+                places(handles.file(), map, now, snapshots, table),
+                handles.file().sizeBytes());
+    }
+
+    private static int tableEntries(Header header) {
+        return Math.toIntExact(
+                ((long) header.refcountTableClusters() << header.clusterBits()) / RefcountTableEntry.BYTES);
+    }
+
+    /**
+     * Makes room for a disk of another size: an L1 table with enough entries, durable. The size stays. No request is in flight.
+     *
+     * @param newBytes guest bytes
+     * @param handles handles on the image
+     * @throws IOException if the host fails
+     */
+    public void reachSize(long newBytes, LayerHandles handles) throws IOException {
+        prepareStructure(handles);
+        Header old = header();
+        Geometry geometry = old.geometry();
+        long needed = geometry.l1EntriesFor(newBytes);
+        if (needed > old.l1Entries()) {
+            long clusters = geometry.clustersFor(needed * L1Entry.BYTES);
+            long first = allocator.takeAtEnd(clusters, Kind.ACTIVE_L1, handles.file(), flush.tableGrowth(handles));
+            flush.flush(handles);
+            long[] words = readWords(handles.file(), old.l1Offset(), old.l1Entries());
+            long[] padded = new long[Math.toIntExact((clusters << geometry.clusterBits()) / L1Entry.BYTES)];
+            System.arraycopy(words, 0, padded, 0, words.length);
+            try (Arena arena = Arena.ofConfined()) {
+                new TableIo(handles.file(), arena, geometry).writeTable(first << geometry.clusterBits(), padded);
+            }
+            flush.syncFile(handles);
+            header.change(handles.file(), now -> now.withL1(Math.toIntExact(needed), first << geometry.clusterBits()));
+            allocator.giveBack(
+                    old.l1Offset() >>> geometry.clusterBits(),
+                    geometry.clustersFor((long) old.l1Entries() * L1Entry.BYTES),
+                    handles.file());
+        }
+        map.reach(header(), newBytes, handles);
+    }
+
+    /**
+     * The disk has another size from now on, durably. No request is in flight.
+     *
+     * @param newBytes guest bytes, which {@link #reachSize} made room for
+     * @param handles handles on the image
+     * @throws IOException if the host fails
+     */
+    public void setSize(long newBytes, LayerHandles handles) throws IOException {
+        settle(handles);
+        header.change(handles.file(), now -> now.withSize(newBytes));
+        map.resized(newBytes);
+    }
+
+    /**
+     * Gives the L2 tables back that map nothing below a size. What they refer to was discarded and settled; no request is in flight.
+     *
+     * @param bytes guest bytes that stay
+     * @param handles handles on the image
+     * @throws IOException if the host fails
+     */
+    public void dropTablesPast(long bytes, LayerHandles handles) throws IOException {
+        Geometry geometry = header().geometry();
+        for (int i = Math.toIntExact(geometry.l1EntriesFor(bytes)); i < map.l1().entries(); i++) {
+            long offset = L1Entry.l2Offset(map.l1().word(i));
+            if (offset != 0) {
+                map.l1().set(i, 0);
+                flush.l1Changed(i, new Dropped(offset >>> geometry.clusterBits(), 1, epochs.stamp()));
+            }
+        }
+        settle(handles);
+        map.replaceL1(map.l1());
+    }
+
+    /**
+     * The map for requests past the disk's end, while its size is being changed.
+     *
+     * @param bytes guest bytes
+     */
+    public void pretendSize(long bytes) {
+        map.resized(bytes);
     }
 
     /** Marks the image corrupt and stops writing; reading goes on. */

@@ -1,0 +1,94 @@
+package dev.cowherd.image;
+
+import dev.cowherd.format.Header;
+import dev.cowherd.metadata.LayerHandles;
+import dev.cowherd.metadata.RawMap;
+import dev.cowherd.metadata.WritableImage;
+import java.io.IOException;
+
+/**
+ * Gives a disk another size while no request is in flight. What a disk grows by reads as zeros, whatever lies below or was there before
+ * an earlier shrink; the header names the new size only once that is so.
+ */
+final class Resize {
+    private static final int SECTOR_BYTES = 512;
+
+    private final Disk disk;
+    private final Layer top;
+    private final LayerHandles handles;
+
+    Resize(Disk disk) {
+        this.disk = disk;
+        this.top = disk.layers().get(0);
+        this.handles = new LayerHandles(top.storage(), top.dataStorage());
+    }
+
+    void to(long newBytes) throws IOException {
+        if (newBytes < 0 || newBytes % SECTOR_BYTES != 0) {
+            throw new IllegalArgumentException(
+                    "a disk of " + newBytes + " bytes: the size must be a multiple of " + SECTOR_BYTES);
+        }
+        long oldBytes = disk.sizeBytes();
+        WritableImage image = top.writable();
+        if (image == null) {
+            raw(newBytes);
+            return;
+        }
+        refuse(image.header());
+        if (newBytes > oldBytes) {
+            grow(image, oldBytes, newBytes);
+        } else if (newBytes < oldBytes) {
+            shrink(image, oldBytes, newBytes);
+        }
+    }
+
+    private void raw(long newBytes) throws IOException {
+        top.storage().truncate(newBytes);
+        top.storage().sync();
+        ((RawMap) top.map()).resized(newBytes);
+    }
+
+    private void refuse(Header header) throws ChainException {
+        if (header.version() < 3 && header.snapshotCount() > 0) {
+            throw new ChainException(
+                    top.fileName(),
+                    "an image of version 2 with internal snapshots cannot be resized: a snapshot there"
+                            + " does not know its size");
+        }
+        if (header.bitmapsExtension() != null) {
+            throw new ChainException(
+                    top.fileName(),
+                    "an image with bitmaps cannot be resized; remove them first (qemu-img bitmap --remove)");
+        }
+    }
+
+    private void grow(WritableImage image, long oldBytes, long newBytes) throws IOException {
+        image.reachSize(newBytes, handles);
+        if (top.dataStorage() != null && top.dataStorage().sizeBytes() < newBytes) {
+            top.dataStorage().truncate(newBytes);
+        }
+        image.pretendSize(newBytes);
+        try (DiskQueue queue = DiskQueue.open(disk)) {
+            queue.writeZeroes(oldBytes, newBytes - oldBytes, ZeroMode.MAY_UNMAP);
+            image.setSize(newBytes, handles);
+        } catch (IOException | RuntimeException e) {
+            image.pretendSize(oldBytes);
+            throw e;
+        }
+    }
+
+    private void shrink(WritableImage image, long oldBytes, long newBytes) throws IOException {
+        long clusterBytes = image.header().geometry().clusterBytes();
+        long wholeFrom = Math.addExact(newBytes, clusterBytes - 1) & -clusterBytes;
+        if (wholeFrom < oldBytes) {
+            try (DiskQueue queue = DiskQueue.open(disk)) {
+                queue.discard(wholeFrom, oldBytes - wholeFrom);
+            }
+        }
+        image.setSize(newBytes, handles);
+        image.dropTablesPast(newBytes, handles);
+        if (top.dataStorage() != null) {
+            top.dataStorage().truncate(newBytes);
+        }
+    }
+}

@@ -1,0 +1,166 @@
+package dev.cowherd.image;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.cowherd.format.Snapshot;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Snapshots and sizes change between writes; the disk, every snapshot and qemu-img agree on what is where. */
+class StructuralChangesTest {
+    @TempDir
+    Path folder;
+
+    @ParameterizedTest
+    @CsvSource({
+        "3,16,4,false,none",
+        "3,9,4,false,raw",
+        "3,12,1,false,none",
+        "3,16,4,true,raw",
+        "2,12,4,false,none",
+        "3,14,6,true,short",
+        "3,9,0,false,none",
+    })
+    void everySnapshotKeepsWhatItWasTakenOf(
+            int version, int clusterBits, int refcountOrder, boolean extended, String below) throws Exception {
+        for (long seed = 1; seed <= 2; seed++) {
+            run(seed, version, clusterBits, refcountOrder, extended, below);
+        }
+    }
+
+    private void run(long seed, int version, int clusterBits, int refcountOrder, boolean extended, String below)
+            throws Exception {
+        Qemu qemu = new Qemu(folder);
+        byte[] expected = new byte[1 << 20];
+        Path top = folder.resolve("s" + seed + ".qcow2");
+        CreateOptions.Builder options = CreateOptions.ofSize(expected.length)
+                .version(version)
+                .clusterBits(clusterBits)
+                .refcountOrder(refcountOrder)
+                .extendedL2(extended);
+        if (!below.equals("none")) {
+            byte[] base = qemu.random("base.raw", below.equals("raw") ? 3 << 20 : 300_000, seed);
+            System.arraycopy(base, 0, expected, 0, Math.min(base.length, expected.length));
+            options.backing("base.raw", "raw");
+        }
+        ImageCreator.create(top, options.build());
+        Random random = new Random(seed);
+        Map<String, byte[]> taken = new LinkedHashMap<>();
+        try (Disk disk =
+                        Disk.open(top, DiskOptions.defaults().withWritable(true).withSliceCacheBytes(0));
+                DiskQueue queue = disk.openQueue()) {
+            for (int i = 0; i < 120; i++) {
+                expected = step(random, disk, queue, expected, taken, version, refcountOrder);
+            }
+        }
+        qemu.img(top.toString(), "check", top.toString());
+        assertThat(Arrays.mismatch(qemu.raw(top.getFileName().toString()), expected))
+                .as("seed " + seed)
+                .isEqualTo(-1);
+        for (Map.Entry<String, byte[]> snapshot : taken.entrySet()) {
+            try (Disk disk = Disk.open(top, DiskOptions.defaults().withSnapshot(snapshot.getKey()));
+                    DiskQueue queue = disk.openQueue()) {
+                assertThat(Arrays.mismatch(read(queue, (int) disk.sizeBytes()), snapshot.getValue()))
+                        .as("seed " + seed + " snapshot " + snapshot.getKey())
+                        .isEqualTo(-1);
+            }
+            qemu.img(top.toString(), "snapshot", "-a", snapshot.getKey(), top.toString());
+            assertThat(Arrays.mismatch(qemu.raw(top.getFileName().toString()), snapshot.getValue()))
+                    .as("seed " + seed + " snapshot " + snapshot.getKey() + " applied by qemu-img")
+                    .isEqualTo(-1);
+            qemu.img(top.toString(), "check", top.toString());
+        }
+        Files.delete(top);
+    }
+
+    private static byte[] step(
+            Random random,
+            Disk disk,
+            DiskQueue queue,
+            byte[] expected,
+            Map<String, byte[]> taken,
+            int version,
+            int refcountOrder)
+            throws IOException {
+        switch (random.nextInt(16)) {
+            case 0 -> {
+                if (refcountOrder > 0 && taken.size() < 2) {
+                    Snapshot made = disk.createSnapshot("s");
+                    taken.put(made.id(), expected.clone());
+                }
+            }
+            case 1 -> {
+                if (!taken.isEmpty()) {
+                    String id = taken.keySet().iterator().next();
+                    disk.applySnapshot(id);
+                    return Objects.requireNonNull(taken.get(id)).clone();
+                }
+            }
+            case 2 -> {
+                if (!taken.isEmpty()) {
+                    String id = taken.keySet().iterator().next();
+                    disk.deleteSnapshot(id);
+                    taken.remove(id);
+                }
+            }
+            case 3, 4 -> {
+                if (version > 2 || taken.isEmpty()) {
+                    int size = (1 + random.nextInt(4096)) * 512;
+                    disk.resize(size);
+                    return Arrays.copyOf(expected, size);
+                }
+            }
+            case 5 -> queue.flush();
+            case 6 -> {
+                byte[] now = read(queue, expected.length);
+                assertThat(Arrays.mismatch(now, expected)).isEqualTo(-1);
+            }
+            default -> {
+                int at = random.nextInt(expected.length);
+                int length = Math.min(expected.length - at, 1 + random.nextInt(100_000));
+                if (random.nextInt(3) == 0) {
+                    queue.writeZeroes(at, length, ZeroMode.MAY_UNMAP);
+                    Arrays.fill(expected, at, at + length, (byte) 0);
+                } else {
+                    byte[] bytes = new byte[length];
+                    random.nextBytes(bytes);
+                    queue.write(at, ByteBuffer.wrap(bytes));
+                    System.arraycopy(bytes, 0, expected, at, length);
+                }
+            }
+        }
+        return expected;
+    }
+
+    private static byte[] read(DiskQueue queue, int length) throws IOException {
+        byte[] bytes = new byte[length];
+        queue.read(0, ByteBuffer.wrap(bytes));
+        return bytes;
+    }
+
+    @Test
+    void aSnapshotThatRefcountsCannotCountIsRefusedAndChangesNothing() throws Exception {
+        Path top = folder.resolve("narrow.qcow2");
+        ImageCreator.create(top, CreateOptions.ofSize(1 << 20).refcountOrder(0).build());
+        try (Disk disk = Disk.open(top, DiskOptions.defaults().withWritable(true));
+                DiskQueue queue = disk.openQueue()) {
+            queue.write(0, ByteBuffer.wrap(new byte[] {1, 2, 3}));
+            assertThatThrownBy(() -> disk.createSnapshot("one")).hasMessageContaining("1 bits");
+            queue.write(3, ByteBuffer.wrap(new byte[] {4}));
+            assertThat(Arrays.copyOf(read(queue, 8), 5)).containsExactly(1, 2, 3, 4, 0);
+        }
+        new Qemu(folder).img("narrow.qcow2", "check", "narrow.qcow2");
+    }
+}
