@@ -13,11 +13,11 @@ final class HelpCommand implements Command {
               check    [-f FMT] [--output=human|json] [-p] [-q] [-r leaks|all] [-T CACHE] [-U] FILE
               compare  [-f FMT] [-F FMT] [-T CACHE] [-s] [-p] [-q] [-U] FILE1 FILE2
               convert  -O raw [-f FMT] [-l SNAPSHOT] [-n] [-p] [-q] [-S SIZE] [-t CACHE] [-T CACHE] [-U] FILE OUTPUT
-              bench    [-c COUNT] [-d DEPTH] [-f FMT] [-s SIZE] [--queues N] [--random] [--runtime SECONDS] FILE
+              bench    [-w] [-c COUNT] [-d DEPTH] [-f FMT] [-s SIZE] [--flush-interval=N] [--queues N] [--random] [--runtime SECONDS] FILE
 
             Commands of our own:
-              serve nbd [--bind ADDR:PORT | --socket PATH] [--export-name NAME] [-f FMT] [-l SNAPSHOT] [-T CACHE] [-U]
-                        [--max-connections N] FILE
+              serve nbd [--bind ADDR:PORT | --socket PATH] [--export-name NAME] [-f FMT] [-r] [-l SNAPSHOT] [-T CACHE] [-U]
+                        [--discard=ignore|unmap] [--detect-zeroes=off|on|unmap] [--max-connections N] FILE
               demo
 
             --backing-folder DIR  allows backing and data files in this folder too; may be given again

@@ -33,6 +33,14 @@ final class ListenAddress {
         return new InetSocketAddress(host(host, text), port(port, defaultPort, text));
     }
 
+    /** The value of {@code --port}. */
+    static int port(String text) throws CommandException {
+        if (!isNumber(text) || text.length() > 5 || Integer.parseInt(text) > 65535) {
+            throw new CommandException("--port '" + text + "' is not a port from 0 to 65535");
+        }
+        return Integer.parseInt(text);
+    }
+
     private static InetAddress host(@Nullable String host, String text) throws CommandException {
         if (host == null || host.isEmpty()) {
             return InetAddress.ofLiteral("127.0.0.1");

@@ -1,9 +1,11 @@
 package dev.cowherd.cli;
 
+import dev.cowherd.image.DetectZeroes;
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskOptions;
 import dev.cowherd.nbd.NbdOptions;
 import dev.cowherd.nbd.NbdServer;
+import dev.cowherd.storage.CacheMode;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.net.UnixDomainSocketAddress;
@@ -11,14 +13,19 @@ import java.util.concurrent.CountDownLatch;
 import org.jspecify.annotations.Nullable;
 
 /**
- * {@code serve nbd IMAGE}: exports an image, read-only, until Ctrl-C. Standard output carries the URI and how to connect, and
- * is complete when clients can; standard error carries what goes wrong with clients.
+ * {@code serve nbd IMAGE}: exports an image until Ctrl-C, for reading and writing unless a flag says otherwise, as qemu-nbd
+ * does. Standard output carries the URI and how to connect, and is complete when clients can; standard error carries what goes
+ * wrong with clients.
  */
 final class ServeCommand implements Command {
     private DiskOptions disks = DiskOptions.defaults();
     private NbdOptions server = NbdOptions.defaults();
     private @Nullable String bind;
     private @Nullable String socket;
+    private int port = NbdOptions.DEFAULT_PORT;
+    private boolean readOnly;
+    private boolean discards;
+    private DetectZeroes detectZeroes = DetectZeroes.OFF;
 
     @Override
     public int run(Invocation in) throws Exception {
@@ -27,13 +34,18 @@ final class ServeCommand implements Command {
                 in.args(),
                 "-f --format=",
                 "-U --force-share",
-                "-l --snapshot=",
+                "-r --read-only",
+                "-l --snapshot --load-snapshot=",
                 "-T --cache=",
+                "--discard=",
+                "--detect-zeroes=",
                 "-b --bind=",
+                "-p --port=",
                 "-k --socket=",
                 "-x --export-name=",
                 "-D --description=",
-                "-e --max-connections=",
+                "-e --max-connections --shared=",
+                "-t --persistent",
                 "--no-structured-replies",
                 "--http",
                 "-h --help");
@@ -58,11 +70,25 @@ final class ServeCommand implements Command {
     private void accept(String flag, Flags flags) throws CommandException {
         switch (flag) {
             case "-f" -> disks = disks.withFormat(DiskArguments.format(flags.value()));
-            case "-U" -> disks = disks.withForceShare(true);
-            case "-l" -> disks = disks.withSnapshot(DiskArguments.snapshot(flags.value()));
-            case "-T" ->
-                disks = disks.withCacheMode(CacheArgument.parse(flags.value(), "Invalid cache mode: " + flags.value()));
+            case "-U" -> {
+                disks = disks.withForceShare(true);
+                readOnly = true;
+            }
+            case "-r" -> readOnly = true;
+            case "-l" -> {
+                disks = disks.withSnapshot(DiskArguments.snapshot(flags.value()));
+                readOnly = true;
+            }
+            case "-T" -> {
+                CacheMode mode = CacheArgument.parse(flags.value(), "Invalid cache mode: " + flags.value());
+                disks = disks.withCacheMode(mode);
+                server = server.withDurableWrites(mode.durableWrites());
+            }
+            case "--discard" -> discards = discards(flags.value());
+            case "--detect-zeroes" -> detectZeroes = detectZeroes(flags.value());
             case "-b" -> bind = flags.value();
+            case "-p" -> port = ListenAddress.port(flags.value());
+            case "-t" -> {} // as qemu-nbd's: this server stays in any case
             case "-k" -> socket = flags.value();
             case "-x" -> server = checked(() -> server.withExportName(flags.value()));
             case "-D" -> server = checked(() -> server.withDescription(flags.value()));
@@ -74,18 +100,27 @@ final class ServeCommand implements Command {
     }
 
     private int serve(Invocation in, String image) throws CommandException, IOException, InterruptedException {
+        if (detectZeroes == DetectZeroes.UNMAP && !discards) {
+            throw new CommandException(
+                    "setting detect-zeroes to unmap is not allowed without setting discard operation to unmap");
+        }
         if (socket != null && bind != null) {
             throw new CommandException("--socket and --bind exclude each other");
         }
         if (socket != null) {
             server = server.withAddress(
                     UnixDomainSocketAddress.of(in.path(socket).toAbsolutePath()));
-        } else if (bind != null) {
-            server = server.withAddress(ListenAddress.parse(bind, NbdOptions.DEFAULT_PORT));
+        } else {
+            server = server.withAddress(ListenAddress.parse(bind == null ? "127.0.0.1" : bind, port));
         }
         PrintStream err = in.err();
-        server = server.withLog(line -> err.println("cowherd: ".concat(line)));
-        disks = disks.withWarnings(line -> err.println("cowherd: warning: ".concat(line)));
+        server = server.withReadOnly(readOnly)
+                .withDiscards(discards)
+                .withLog(line -> err.println("cowherd: ".concat(line)));
+        disks = disks.withWritable(!readOnly)
+                .withPunchHoles(discards)
+                .withDetectZeroes(detectZeroes)
+                .withWarnings(line -> err.println("cowherd: warning: ".concat(line)));
         CountDownLatch stop = new CountDownLatch(1);
         try (Disk disk = DiskArguments.open(in, image, disks);
                 NbdServer running = NbdServer.start(disk, server);
@@ -101,15 +136,34 @@ final class ServeCommand implements Command {
 
     private static void greet(PrintStream out, String image, Disk disk, String uri) {
         String quoted = "'" + uri.replace("'", "'\\''") + "'";
-        out.println("Serving " + image + " (" + SizeText.of(disk.sizeBytes()) + ", read-only) at");
+        String kind = disk.isWritable() ? ", writable) at" : ", read-only) at";
+        out.println("Serving " + image + " (" + SizeText.of(disk.sizeBytes()) + kind);
         out.println("  " + uri);
         out.println("Connect with");
         out.println("  nbdinfo " + quoted);
         out.println("  nbdcopy --connections=4 " + quoted + " copy.raw");
         out.println("  qemu-img convert -p -f raw -O qcow2 " + quoted + " copy.qcow2");
-        out.println("  qemu-system-x86_64 -drive format=raw,if=virtio,snapshot=on,file=" + quoted);
+        String temporary = disk.isWritable() ? "" : "snapshot=on,";
+        out.println("  qemu-system-x86_64 -drive format=raw,if=virtio," + temporary + "file=" + quoted);
         out.println("Ctrl-C stops.");
         out.flush();
+    }
+
+    private static boolean discards(String name) throws CommandException {
+        return switch (name) {
+            case "unmap", "on" -> true;
+            case "ignore", "off" -> false;
+            default -> throw new CommandException("Invalid discard mode '" + name + "'");
+        };
+    }
+
+    private static DetectZeroes detectZeroes(String name) throws CommandException {
+        return switch (name) {
+            case "off" -> DetectZeroes.OFF;
+            case "on" -> DetectZeroes.ON;
+            case "unmap" -> DetectZeroes.UNMAP;
+            default -> throw new CommandException("Invalid detect-zeroes mode '" + name + "'");
+        };
     }
 
     private static int maxConnections(String text) throws CommandException {

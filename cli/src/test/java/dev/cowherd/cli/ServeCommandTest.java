@@ -42,7 +42,7 @@ class ServeCommandTest {
         Process server = start("--bind", "127.0.0.1:0", image.toString());
         try {
             BufferedReader out = server.inputReader(StandardCharsets.UTF_8);
-            assertThat(out.readLine()).isEqualTo("Serving " + image + " (8 MiB, read-only) at");
+            assertThat(out.readLine()).isEqualTo("Serving " + image + " (8 MiB, writable) at");
             String uri = out.readLine().strip();
             assertThat(uri).startsWith("nbd://127.0.0.1:").endsWith("/");
             List<String> rest = new ArrayList<>();
@@ -53,14 +53,71 @@ class ServeCommandTest {
             Path copy = folder.resolve("copy.raw");
             Processes.run(Peers.system("nbdcopy").toString(), uri, copy.toString())
                     .orFail();
-            assertThat(Files.readAllBytes(copy)).isEqualTo(QemuImg.v10().bytesOf(image));
+            assertThat(Files.readAllBytes(copy)).isEqualTo(QemuImg.v10().bytesOf(image, "-U"));
+            Processes.run(Peers.qemu10("qemu-io").toString(), "-f", "raw", "-c", "write -P 92 2M 100k", uri)
+                    .orFail();
             signal("INT", server);
             assertThat(out.readLine()).isEqualTo("stopped");
             assertThat(server.waitFor(30, TimeUnit.SECONDS)).isTrue();
             assertThat(server.exitValue()).isZero();
             assertThat(server.errorReader().readLine()).isNull();
+            QemuImg.v10().run("check", image.toString()).orFail();
+            QemuImg.v10().io(image, List.of("read -P 92 2M 100k", "read -P 91 1M 100k"));
         } finally {
             server.destroyForcibly();
+        }
+    }
+
+    @Test
+    void readOnlyServersShareTheImageAndAWriterExcludesThem() throws Exception {
+        Process first = start("--bind", "127.0.0.1:0", "-r", image.toString());
+        Process second = start("--bind", "127.0.0.1:0", "--read-only", image.toString());
+        try {
+            for (Process server : List.of(first, second)) {
+                BufferedReader out = server.inputReader(StandardCharsets.UTF_8);
+                assertThat(out.readLine()).isEqualTo("Serving " + image + " (8 MiB, read-only) at");
+                assertThat(Processes.run(
+                                        Peers.system("nbdinfo").toString(),
+                                        out.readLine().strip())
+                                .out())
+                        .contains("is_read_only: true");
+            }
+            assertThat(refused("serve", "nbd", "--bind", "127.0.0.1:0", image.toString()))
+                    .contains("lock");
+        } finally {
+            first.destroyForcibly();
+            second.destroyForcibly();
+        }
+    }
+
+    @Test
+    void discardGivesSpaceBackOnlyWhereAsked() throws Exception {
+        for (boolean unmap : new boolean[] {false, true}) {
+            QemuImg.v10().io(image, List.of("write -P 93 4M 2M"));
+            Process server = unmap
+                    ? start("-b", "127.0.0.1:0", "--discard=unmap", "--detect-zeroes=unmap", image.toString())
+                    : start("-b", "127.0.0.1:0", "-t", "-e", "4", "--cache=writethrough", image.toString());
+            try {
+                BufferedReader out = server.inputReader(StandardCharsets.UTF_8);
+                assertThat(out.readLine()).startsWith("Serving");
+                String uri = out.readLine().strip();
+                String qemuIo = Peers.qemu10("qemu-io").toString();
+                List<String> command = List.of(
+                        qemuIo, "-f", "raw", "-d", "unmap", "-c", "discard 4M 1M", "-c", "write -P 0 5M 1M", uri);
+                Processes.run(command).orFail();
+                signal("TERM", server);
+                assertThat(server.waitFor(30, TimeUnit.SECONDS)).isTrue();
+                assertThat(server.exitValue()).isZero();
+            } finally {
+                server.destroyForcibly();
+            }
+            String map = QemuImg.v10()
+                    .run("map", "--output=json", "-s", "4M", "-l", "2M", image.toString())
+                    .orFail()
+                    .out();
+            assertThat(map.contains("\"data\": true")).as(map).isEqualTo(!unmap);
+            QemuImg.v10().io(image, List.of("read -P " + (unmap ? 0 : 93) + " 4M 1M", "read -P 0 5M 1M"));
+            QemuImg.v10().run("check", image.toString()).orFail();
         }
     }
 
@@ -101,6 +158,10 @@ class ServeCommandTest {
         assertThat(refused("serve", "nbd", "--max-connections", "0", "x")).contains("must be 1 or more");
         assertThat(refused("serve", "nbd", "-x", "x".repeat(4097), "x")).contains("more than 4096");
         assertThat(refused("serve", "nbd", "-k", "s", "-b", "1", "x")).contains("exclude each other");
+        assertThat(refused("serve", "nbd", "--discard=maybe", "x")).contains("Invalid discard mode 'maybe'");
+        assertThat(refused("serve", "nbd", "--detect-zeroes=maybe", "x")).contains("Invalid detect-zeroes mode");
+        assertThat(refused("serve", "nbd", "--detect-zeroes=unmap", "x")).contains("without setting discard");
+        assertThat(refused("serve", "nbd", "-p", "99999", "x")).contains("is not a port");
     }
 
     private String refused(String... args) {

@@ -87,7 +87,8 @@ final class Connection implements Runnable {
         }
         if (session != null) {
             try (Export.Queue _ = session.queue()) {
-                Writes.Terms terms = new Writes.Terms(export.sizeBytes(), session.writable(), options.discards());
+                Writes.Terms terms = new Writes.Terms(
+                        export.sizeBytes(), session.writable(), options.discards(), options.durableWrites());
                 new Transmission(in, out, session, terms, options.log(), () -> stopping).run();
             }
         }

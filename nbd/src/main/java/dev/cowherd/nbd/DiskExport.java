@@ -3,6 +3,7 @@ package dev.cowherd.nbd;
 import dev.cowherd.image.BlockStatus;
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskQueue;
+import dev.cowherd.image.ZeroMode;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 
@@ -17,10 +18,9 @@ record DiskExport(Disk disk) implements Export {
         return disk.sizeBytes();
     }
 
-    /** A disk is opened for reading only, until the engine writes. */
     @Override
     public boolean isWritable() {
-        return false;
+        return disk.isWritable();
     }
 
     @Override
@@ -43,29 +43,27 @@ record DiskExport(Disk disk) implements Export {
 
         @Override
         public void write(long offset, MemorySegment source) throws IOException {
-            throw readOnly();
+            queue.write(offset, source);
         }
 
         @Override
         public void writeZeroes(long offset, long length, boolean mayUnmap) throws IOException {
-            throw readOnly();
+            queue.writeZeroes(offset, length, mayUnmap ? ZeroMode.MAY_UNMAP : ZeroMode.KEEP_ALLOCATED);
         }
 
         @Override
-        public boolean zeroesAreFast(long offset, long length) {
-            return false;
+        public boolean zeroesAreFast(long offset, long length) throws IOException {
+            return queue.zeroesAreFast(offset, length);
         }
 
         @Override
         public void trim(long offset, long length) throws IOException {
-            throw readOnly();
+            queue.discard(offset, length);
         }
 
         @Override
-        public void flush() {}
-
-        private static IOException readOnly() {
-            return new IOException("the disk is open for reading only");
+        public void flush() throws IOException {
+            queue.flush();
         }
 
         @Override

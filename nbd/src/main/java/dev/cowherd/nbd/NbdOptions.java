@@ -20,6 +20,7 @@ import java.util.function.Consumer;
  * @param handshakeTimeout how long a client may take to pick the export; then its place is free again
  * @param readOnly whether nobody may write, also if the disk is open for writing
  * @param discards whether trimming gives space back, and zeroing may; otherwise trimming succeeds and does nothing
+ * @param durableWrites whether every write is durable when it is answered, as if each carried FUA
  * @param structuredReplies whether structured replies, and with them {@code base:allocation}, are offered
  * @param log takes one line for each thing that went wrong, from any thread
  */
@@ -31,6 +32,7 @@ public record NbdOptions(
         Duration handshakeTimeout,
         boolean readOnly,
         boolean discards,
+        boolean durableWrites,
         boolean structuredReplies,
         Consumer<String> log) {
 
@@ -66,6 +68,7 @@ public record NbdOptions(
                 Duration.ofSeconds(15),
                 false,
                 true,
+                false,
                 true,
                 line -> {});
     }
@@ -85,6 +88,7 @@ public record NbdOptions(
                 handshakeTimeout,
                 readOnly,
                 discards,
+                durableWrites,
                 structuredReplies,
                 log);
     }
@@ -104,6 +108,7 @@ public record NbdOptions(
                 handshakeTimeout,
                 readOnly,
                 discards,
+                durableWrites,
                 structuredReplies,
                 log);
     }
@@ -123,6 +128,7 @@ public record NbdOptions(
                 handshakeTimeout,
                 readOnly,
                 discards,
+                durableWrites,
                 structuredReplies,
                 log);
     }
@@ -142,6 +148,7 @@ public record NbdOptions(
                 handshakeTimeout,
                 readOnly,
                 discards,
+                durableWrites,
                 structuredReplies,
                 log);
     }
@@ -161,6 +168,7 @@ public record NbdOptions(
                 handshakeTimeout,
                 readOnly,
                 discards,
+                durableWrites,
                 structuredReplies,
                 log);
     }
@@ -180,6 +188,7 @@ public record NbdOptions(
                 handshakeTimeout,
                 readOnly,
                 discards,
+                durableWrites,
                 structuredReplies,
                 log);
     }
@@ -199,6 +208,27 @@ public record NbdOptions(
                 handshakeTimeout,
                 readOnly,
                 discards,
+                durableWrites,
+                structuredReplies,
+                log);
+    }
+
+    /**
+     * Changes {@link #durableWrites}.
+     *
+     * @param durableWrites the new value
+     * @return a copy with it
+     */
+    public NbdOptions withDurableWrites(boolean durableWrites) {
+        return new NbdOptions(
+                address,
+                exportName,
+                description,
+                maxConnections,
+                handshakeTimeout,
+                readOnly,
+                discards,
+                durableWrites,
                 structuredReplies,
                 log);
     }
@@ -218,6 +248,7 @@ public record NbdOptions(
                 handshakeTimeout,
                 readOnly,
                 discards,
+                durableWrites,
                 structuredReplies,
                 log);
     }
@@ -237,6 +268,7 @@ public record NbdOptions(
                 handshakeTimeout,
                 readOnly,
                 discards,
+                durableWrites,
                 structuredReplies,
                 log);
     }

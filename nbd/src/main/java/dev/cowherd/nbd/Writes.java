@@ -35,8 +35,9 @@ final class Writes implements AutoCloseable {
      * @param exportBytes its size
      * @param writable whether it may be changed at all
      * @param discards whether trimming and zeroing may give space back
+     * @param durable whether every change is durable when it is answered
      */
-    record Terms(long exportBytes, boolean writable, boolean discards) {}
+    record Terms(long exportBytes, boolean writable, boolean discards, boolean durable) {}
 
     Writes(Inbound in, Outbound out, Replies replies, DiskRequests disk, Debt debt, Terms terms) {
         this.in = in;
@@ -136,7 +137,7 @@ final class Writes implements AutoCloseable {
             return;
         }
         out.reserve(Protocol.SIMPLE_REPLY_BYTES);
-        if ((flags & Protocol.CMD_FLAG_FUA) != 0) {
+        if (terms.durable() || (flags & Protocol.CMD_FLAG_FUA) != 0) {
             debt.add(out.pendingBytes());
         }
         out.bytes().putInt(Protocol.SIMPLE_REPLY_MAGIC).putInt(0).putLong(cookie);

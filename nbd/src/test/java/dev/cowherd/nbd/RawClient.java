@@ -51,7 +51,10 @@ final class RawClient implements AutoCloseable {
 
     /** Connected, nothing sent or read. */
     static RawClient connect(NbdServer server) throws IOException {
-        URI uri = URI.create(server.uri());
+        return connect(URI.create(server.uri()));
+    }
+
+    private static RawClient connect(URI uri) throws IOException {
         Socket socket = new Socket();
         socket.connect(new InetSocketAddress(uri.getHost(), uri.getPort()), TIMEOUT_MILLIS);
         return new RawClient(socket);
@@ -59,9 +62,19 @@ final class RawClient implements AutoCloseable {
 
     /** The greeting read and answered; options come next. */
     static RawClient greeted(NbdServer server) throws IOException {
-        RawClient client = connect(server);
+        return greeted(connect(server));
+    }
+
+    private static RawClient greeted(RawClient client) throws IOException {
         client.readGreeting();
         client.out.writeInt(Protocol.HANDSHAKE_FIXED_NEWSTYLE | Protocol.HANDSHAKE_NO_ZEROES);
+        return client;
+    }
+
+    /** In transmission with simple replies, with a server in another process. */
+    static RawClient simple(URI uri) throws IOException {
+        RawClient client = greeted(connect(uri));
+        client.go("");
         return client;
     }
 
