@@ -11,7 +11,7 @@ import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
-/** {@code cowherd bench}: how fast an image is read; qemu-img's flags and first lines, and more of both. */
+/** {@code cowherd bench}: how fast an image is read or written; qemu-img's flags and first lines, and more of both. */
 final class BenchCommand implements Command {
     private static final double MEBIBYTE = 1 << 20;
     private static final double P50 = 50;
@@ -25,6 +25,9 @@ final class BenchCommand implements Command {
     private boolean quiet;
     private boolean random;
     private boolean json;
+    private boolean write;
+    private int pattern;
+    private int flushInterval;
     private int count = 75_000;
     private int depth = 64;
     private int queues = 1;
@@ -32,7 +35,7 @@ final class BenchCommand implements Command {
     private long stepBytes;
     private long offset;
     private @Nullable Duration runtime;
-    private Duration warmup = Duration.ofSeconds(1);
+    private @Nullable Duration warmupAsked;
 
     @Override
     public int run(Invocation in) throws Exception {
@@ -40,6 +43,7 @@ final class BenchCommand implements Command {
         DiskOptions options = in.diskOptions()
                 .withFormat(format == null ? null : DiskArguments.format(format))
                 .withForceShare(forceShare)
+                .withWritable(write)
                 .withWarnings(line -> in.err().println("cowherd: " + line));
         if (cache != null) {
             options = options.withCacheMode(CacheArgument.parse(cache, "Invalid cache mode"));
@@ -49,8 +53,18 @@ final class BenchCommand implements Command {
                 throw new CommandException("a request of " + bufferBytes + " bytes at offset " + offset
                         + " does not fit on the disk of " + disk.sizeBytes() + " bytes");
             }
-            BenchSettings settings =
-                    new BenchSettings(queues, count, runtime, warmup, bufferBytes, stepBytes, offset, random);
+            BenchSettings settings = new BenchSettings(
+                    write,
+                    pattern,
+                    flushInterval,
+                    queues,
+                    count,
+                    runtime,
+                    warmup(),
+                    bufferBytes,
+                    stepBytes,
+                    offset,
+                    random);
             if (!json) {
                 announce(in.out());
             }
@@ -94,6 +108,7 @@ final class BenchCommand implements Command {
         if (flags.operands().size() != 1) {
             throw new CommandException("Expecting one image file name");
         }
+        checkWriting();
         if (stepBytes == 0) {
             stepBytes = bufferBytes;
         }
@@ -113,36 +128,64 @@ final class BenchCommand implements Command {
             case "-n" -> {} // QEMU's native AIO, "if possible": there is one engine
             case "-q" -> quiet = true;
             case "-U" -> forceShare = true;
-            case "-w" -> throw new CommandException("bench -w (writing) is not implemented yet");
-            case "--pattern" -> number(flags.value(), "pattern byte", 0);
-            case "--flush-interval" -> throw new CommandException("--flush-interval is only available in write tests");
+            case "-w" -> write = true;
+            case "--pattern" -> pattern = patternByte(flags.value());
+            case "--flush-interval" -> flushInterval = number(flags.value(), "flush interval", 0);
+            case "--no-drain" -> {} // a queue performs its requests one after another: there is nothing to drain
             case "--queues" -> queues = queues(flags.value());
             case "--random" -> random = true;
             case "--runtime" -> runtime = seconds(flags.value(), "runtime");
-            case "--warmup" -> warmup = seconds(flags.value(), "warmup");
+            case "--warmup" -> warmupAsked = seconds(flags.value(), "warmup");
             case "--output" -> json = isJson(flags.value());
             default -> throw new CommandException("bench " + flag + " is not implemented");
         }
     }
 
+    private void checkWriting() throws CommandException {
+        if (!write && flushInterval != 0) {
+            throw new CommandException("--flush-interval is only available in write tests");
+        }
+        if (flushInterval != 0 && flushInterval < depth) {
+            throw new CommandException("Flush interval can't be smaller than depth");
+        }
+        if (write && forceShare) {
+            throw new CommandException("force-share=on can only be used with read-only images");
+        }
+    }
+
+    /** Writes of a warm-up would allocate what the measured ones are meant to, so there is none unless it is asked for. */
+    private Duration warmup() {
+        if (warmupAsked != null) {
+            return warmupAsked;
+        }
+        return write ? Duration.ZERO : Duration.ofSeconds(1);
+    }
+
     private void announce(PrintStream out) {
+        String kind = write ? "write" : "read";
+        Duration warmup = warmup();
         String order = random ? "random offsets" : "starting at offset " + offset + ", step size " + stepBytes;
         if (runtime == null) {
             out.printf(
                     Locale.ROOT,
-                    "Sending %d read requests, %d bytes each, %d in parallel (%s)%n",
+                    "Sending %d %s requests, %d bytes each, %d in parallel (%s)%n",
                     count,
+                    kind,
                     bufferBytes,
                     depth,
                     order);
         } else {
             out.printf(
                     Locale.ROOT,
-                    "Sending read requests for %s seconds, %d bytes each, %d in parallel (%s)%n",
+                    "Sending %s requests for %s seconds, %d bytes each, %d in parallel (%s)%n",
+                    kind,
                     inSeconds(runtime),
                     bufferBytes,
                     depth,
                     order);
+        }
+        if (flushInterval != 0) {
+            out.printf(Locale.ROOT, "Sending flush every %d requests%n", flushInterval);
         }
         out.printf(
                 Locale.ROOT,
@@ -216,6 +259,14 @@ final class BenchCommand implements Command {
         if (number < least || number > Integer.MAX_VALUE) {
             throw new CommandException(
                     "Invalid " + what + " specified. Must be between " + least + " and " + Integer.MAX_VALUE + ".");
+        }
+        return (int) number;
+    }
+
+    private static int patternByte(String text) throws CommandException {
+        long number = SizeArgument.parse("pattern byte", text);
+        if (number < 0 || number > 0xff) {
+            throw new CommandException("Invalid pattern byte specified. Must be between 0 and 255.");
         }
         return (int) number;
     }

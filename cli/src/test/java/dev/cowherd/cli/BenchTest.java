@@ -45,6 +45,26 @@ final class BenchTest {
     }
 
     @Test
+    void writesWhatItIsTold() {
+        String[] command = {
+            "bench", "-w", "-c", "64", "-d", "2", "-s", "64k", "--pattern=7", "--flush-interval", "8", image
+        };
+        String theirs = qemu.run(command).orFail().out();
+        qemu.io(folder.resolve("disk.qcow2"), List.of("write -P 1 0 8M"));
+        Ran ours = cowherd(folder, command);
+        assertThat(ours.exit()).as(ours.err()).isZero();
+        assertThat(ours.out().lines().limit(2).toList())
+                .isEqualTo(theirs.lines().limit(2).toList());
+        qemu.io(folder.resolve("disk.qcow2"), List.of("read -P 7 0 4M", "read -P 1 4160k 3M"));
+        qemu.run("check", image).orFail();
+        for (String queues : List.of("1", "4")) {
+            JsonNode json = json("-w", "-c", "1000", "--queues", queues, "--random", "--no-drain");
+            assertThat(json.get("requests").asLong()).isEqualTo(1000);
+            qemu.run("check", image).orFail();
+        }
+    }
+
+    @Test
     void jsonHasTheAgreedKeys() {
         for (int queues : new int[] {1, 3}) {
             JsonNode json = json("-c", "1000", "--queues", "" + queues, "--warmup", "0");
@@ -81,8 +101,10 @@ final class BenchTest {
                 "-s 0",
                 "-i foo",
                 "-t foo",
-                "-w",
-                "--flush-interval 2",
+                "-w -U",
+                "-w --pattern 256",
+                "-w --flush-interval 2",
+                "--flush-interval 64",
                 "-s 16M",
                 "-o 8M"
             })

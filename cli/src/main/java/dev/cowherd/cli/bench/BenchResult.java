@@ -6,7 +6,7 @@ import org.HdrHistogram.Histogram;
  * What was measured.
  *
  * @param requests how many requests were answered while the clock ran
- * @param bytes how many bytes they read
+ * @param bytes how many bytes they read or wrote
  * @param nanos how long it took, from the first queue's start to the last queue's end
  * @param latencyNanos how long each request took
  */

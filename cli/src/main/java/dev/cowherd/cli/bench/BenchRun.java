@@ -16,8 +16,8 @@ import org.HdrHistogram.Histogram;
 /**
  * Sends requests from a number of queues at once, each on its own thread and one after another, and measures every one.
  *
- * <p>The same loop runs before the measurement for the warm-up, so that what is measured is compiled code and warm caches. All
- * queues start together.
+ * <p>The same loop runs before the measurement for the warm-up, so that what is measured is compiled code and warm caches; writes
+ * of the warm-up are real writes. All queues start together.
  */
 public final class BenchRun {
     private static final long LONGEST_NANOS = 3_600_000_000_000L;
@@ -34,7 +34,7 @@ public final class BenchRun {
     /**
      * Prepares a run.
      *
-     * @param disk what to read; at least one request large
+     * @param disk what to read or write; at least one request large
      * @param settings how
      */
     public BenchRun(Disk disk, BenchSettings settings) {
@@ -70,6 +70,7 @@ public final class BenchRun {
         try (Arena arena = Arena.ofConfined();
                 DiskQueue queue = disk.openQueue()) {
             MemorySegment buffer = arena.allocate(settings.bufferBytes(), 4096);
+            buffer.fill((byte) settings.pattern());
             warmUp(index, queue, buffer);
             OffsetPattern pattern = pattern(index, index);
             Histogram latency = histogram();
@@ -95,7 +96,10 @@ public final class BenchRun {
         }
     }
 
-    /** The loop that is measured: each request's end is the next one's start, so the clock is read once a request. */
+    /**
+     * The loop that is measured: each request's end is the next one's start, so the clock is read once a request. A flush counts
+     * as part of the request before it.
+     */
     private long send(
             DiskQueue queue, MemorySegment buffer, OffsetPattern pattern, long count, long nanos, Histogram latency)
             throws IOException {
@@ -103,13 +107,24 @@ public final class BenchRun {
         long start = System.nanoTime();
         long before = start;
         while (sent < count && before - start < nanos && !threads.stopping()) {
-            queue.read(pattern.next(), buffer);
+            sent++;
+            perform(queue, pattern.next(), buffer, sent);
             long after = System.nanoTime();
             latency.recordValue(Math.min(after - before, LONGEST_NANOS));
             before = after;
-            sent++;
         }
         return sent;
+    }
+
+    private void perform(DiskQueue queue, long offset, MemorySegment buffer, long number) throws IOException {
+        if (!settings.write()) {
+            queue.read(offset, buffer);
+            return;
+        }
+        queue.write(offset, buffer);
+        if (settings.flushInterval() > 0 && number % settings.flushInterval() == 0) {
+            queue.flush();
+        }
     }
 
     private OffsetPattern pattern(int index, long seed) {

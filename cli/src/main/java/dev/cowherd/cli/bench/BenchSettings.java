@@ -6,6 +6,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * What to measure.
  *
+ * @param write whether requests write instead of reading
+ * @param pattern the byte that is written
+ * @param flushInterval after how many of its requests each queue flushes; 0 for never
  * @param queues how many threads, each with its own queue
  * @param count how many requests in all; not looked at where a run time is given
  * @param runtime how long to send requests, or null to send {@code count} of them
@@ -16,6 +19,9 @@ import org.jspecify.annotations.Nullable;
  * @param random whether requests go to random multiples of their size
  */
 public record BenchSettings(
+        boolean write,
+        int pattern,
+        int flushInterval,
         int queues,
         long count,
         @Nullable Duration runtime,
