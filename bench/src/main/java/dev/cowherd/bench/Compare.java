@@ -35,7 +35,8 @@ public final class Compare {
                 default -> throw new IOException("compare knows --quick, --only GROUPS, --rounds N and --folder F");
             }
         }
-        Workloads workloads = new Workloads(new Fixtures(folder, quick), rounds, quick ? 1 : 3, quick);
+        Fixtures fixtures = new Fixtures(folder, quick);
+        Workloads workloads = new Workloads(fixtures, rounds, quick ? 1 : 3, quick);
         List<Line> lines = new ArrayList<>();
         for (Map.Entry<String, Workloads.Group> group : workloads.all().entrySet()) {
             if (only.isEmpty() || only.contains(group.getKey())) {
@@ -47,6 +48,9 @@ public final class Compare {
         System.out.println(Line.header());
         for (Line line : lines) {
             System.out.println(line.row());
+        }
+        if (only.isEmpty() || only.contains("coarse")) {
+            new CoarseLock(fixtures.plainToWrite(), quick ? 0.5 : 2).print();
         }
     }
 

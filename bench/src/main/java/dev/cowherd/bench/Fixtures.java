@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /** The images that benchmarks read, made once by the real qemu-img in a folder and kept there for the next run. */
 final class Fixtures {
@@ -39,6 +40,41 @@ final class Fixtures {
     Path plain() throws IOException {
         Path raw = raw();
         return warm(made("plain-" + plainBytes + ".qcow2", path -> qemuImg("convert", "-O", "qcow2", raw, path)));
+    }
+
+    /** The plain pair again, raw and QCOW2, for those who write into it. */
+    Path rawToWrite() throws IOException {
+        return warm(made("written-" + plainBytes + ".raw", path -> fill(path, plainBytes)));
+    }
+
+    /** All clusters allocated, to be written. */
+    Path plainToWrite() throws IOException {
+        Path raw = raw();
+        return warm(made("written-" + plainBytes + ".qcow2", path -> qemuImg("convert", "-O", "qcow2", raw, path)));
+    }
+
+    /** A new image of that name, over a raw file or over nothing. */
+    Path fresh(String name, long bytes, @Nullable Path backing) throws IOException {
+        Path path = folder.resolve(name);
+        Files.deleteIfExists(path);
+        if (backing == null) {
+            qemuImg("create", "-q", "-f", "qcow2", path, bytes);
+        } else {
+            qemuImg("create", "-q", "-f", "qcow2", "-b", backing, "-F", "raw", path, bytes);
+        }
+        return path;
+    }
+
+    /** A new image of that name, its clusters allocated and reserved on the host, unwritten. */
+    Path freshAllocated(String name, long bytes) throws IOException {
+        Path path = folder.resolve(name);
+        Files.deleteIfExists(path);
+        qemuImg("create", "-q", "-f", "qcow2", "-o", "preallocation=falloc", path, bytes);
+        return path;
+    }
+
+    long plainBytes() {
+        return plainBytes;
     }
 
     /** A disk of programs and texts, compressed cluster by cluster. */

@@ -6,6 +6,7 @@ import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
@@ -23,10 +24,14 @@ final class NbdPeers implements AutoCloseable {
         return "nbd+unix:///?socket=" + socket;
     }
 
-    static NbdPeers ours(Path image, Path folder, String javaOptions) throws IOException {
+    static NbdPeers ours(Path image, Path folder, boolean writable, String javaOptions) throws IOException {
         Path socket = fresh(folder, "ours");
-        ProcessBuilder builder = new ProcessBuilder(
-                Processes.cowherd(), "serve", "nbd", "--socket", socket.toString(), image.toString());
+        List<String> command = new ArrayList<>(List.of(Processes.cowherd(), "serve", "nbd"));
+        if (!writable) {
+            command.add("-r");
+        }
+        command.addAll(List.of("--socket", socket.toString(), image.toString()));
+        ProcessBuilder builder = new ProcessBuilder(command);
         builder.environment().putAll(javaOptions.isEmpty() ? Map.of() : Map.of("COWHERD_JAVA_OPTS", javaOptions));
         Process process = builder.redirectErrorStream(true).start();
         // It prints its address once it listens.
@@ -42,23 +47,15 @@ final class NbdPeers implements AutoCloseable {
         throw new IOException("our server did not start: " + printed);
     }
 
-    static NbdPeers qemu(Path image, Path folder) throws IOException {
+    static NbdPeers qemu(Path image, Path folder, boolean writable) throws IOException {
         Path socket = fresh(folder, "qemu");
-        Process process = new ProcessBuilder(List.of(
-                        Processes.qemu10("qemu-nbd").toString(),
-                        "-r",
-                        "-t",
-                        "-e",
-                        "8",
-                        "-f",
-                        "qcow2",
-                        "--cache=writeback",
-                        "--aio=io_uring",
-                        "-k",
-                        socket.toString(),
-                        image.toString()))
-                .inheritIO()
-                .start();
+        List<String> command = new ArrayList<>(
+                List.of(Processes.qemu10("qemu-nbd").toString(), "-t", "-e", "8", "-f", "qcow2", "--cache=writeback"));
+        if (!writable) {
+            command.add("-r");
+        }
+        command.addAll(List.of("--aio=io_uring", "-k", socket.toString(), image.toString()));
+        Process process = new ProcessBuilder(command).inheritIO().start();
         while (!Files.exists(socket)) {
             if (!process.isAlive()) {
                 throw new IOException("qemu-nbd did not start");

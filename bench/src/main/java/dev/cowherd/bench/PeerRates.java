@@ -13,60 +13,88 @@ final class PeerRates {
     private static final Pattern COMPLETED = Pattern.compile("Run completed in ([0-9.]+) seconds");
     /** Field of fio's terse version 3 line that holds reads a second. */
     private static final int TERSE_READ_IOPS = 7;
+    /** The same of writes. */
+    private static final int TERSE_WRITE_IOPS = 48;
 
     private PeerRates() {}
 
     /**
-     * The best of qemu-img bench's ways to do I/O on the page cache. It cannot draw offsets at random: a stride of many
+     * The better of qemu-img bench's ways to do I/O on the page cache. It cannot draw offsets at random: a stride of many
      * clusters, coprime to the disk, visits blocks in an order that no read-ahead follows.
      */
     static double qemuImgBench(Path image, int blockBytes, boolean random, int requests) throws IOException {
-        double best = 0;
-        for (String aio : List.of("threads", "io_uring")) {
-            List<String> command = new ArrayList<>(List.of(
-                    Processes.qemu10("qemu-img").toString(),
-                    "bench",
-                    "-f",
-                    "qcow2",
-                    "-U",
-                    "-i",
-                    aio,
-                    "-t",
-                    "writeback",
-                    "-c",
-                    Integer.toString(requests),
-                    "-d",
-                    "32",
-                    "-s",
-                    Integer.toString(blockBytes)));
-            if (random) {
-                command.addAll(List.of("-S", Long.toString(blockBytes * 5077L)));
-            }
-            command.add(image.toString());
-            Matcher matcher = COMPLETED.matcher(Processes.run(command.toArray(String[]::new)));
-            if (!matcher.find()) {
-                throw new IOException("qemu-img bench printed no time");
-            }
-            best = Math.max(best, requests / Double.parseDouble(matcher.group(1)));
+        long step = random ? blockBytes * 5077L : blockBytes;
+        double threads = qemuImgBench(image, "threads", requests, blockBytes, step, List.of("-U"));
+        return Math.max(threads, qemuImgBench(image, "io_uring", requests, blockBytes, step, List.of("-U")));
+    }
+
+    /** The same for writes all over an image whose clusters are allocated. */
+    static double qemuImgBenchOverwrite(Path image, int blockBytes, int requests) throws IOException {
+        long step = blockBytes * 5077L;
+        double threads = qemuImgBench(image, "threads", requests, blockBytes, step, List.of("-w"));
+        return Math.max(threads, qemuImgBench(image, "io_uring", requests, blockBytes, step, List.of("-w")));
+    }
+
+    /**
+     * One run of qemu-img bench.
+     *
+     * @param aio {@code threads} or {@code io_uring}
+     * @param more further flags
+     * @return requests a second
+     */
+    static double qemuImgBench(Path image, String aio, int requests, int blockBytes, long stepBytes, List<String> more)
+            throws IOException {
+        List<String> command = new ArrayList<>(List.of(
+                Processes.qemu10("qemu-img").toString(), "bench", "-f", "qcow2", "-t", "writeback", "-d", "32"));
+        command.addAll(List.of("-i", aio, "-c", Integer.toString(requests)));
+        command.addAll(List.of("-s", Integer.toString(blockBytes), "-S", Long.toString(stepBytes)));
+        command.addAll(more);
+        command.add(image.toString());
+        Matcher matcher = COMPLETED.matcher(Processes.run(command.toArray(String[]::new)));
+        if (!matcher.find()) {
+            throw new IOException("qemu-img bench printed no time");
         }
-        return best;
+        return requests / Double.parseDouble(matcher.group(1));
     }
 
     /** fio, one synchronous job on the raw file. */
     static double fioPsync(Path raw, double seconds) throws IOException {
-        return fio(seconds, "--ioengine=psync", "--filename=" + raw, "--numjobs=1", "--readonly");
+        return fio(
+                TERSE_READ_IOPS,
+                seconds,
+                "--rw=randread",
+                "--ioengine=psync",
+                "--filename=" + raw,
+                "--numjobs=1",
+                "--readonly");
     }
 
-    /** fio as an NBD client: one connection a job, 32 requests in flight on each. */
-    static double fioNbd(String uri, int connections, double seconds) throws IOException {
-        return fio(seconds, "--ioengine=nbd", "--uri=" + uri, "--numjobs=" + connections, "--iodepth=32");
+    /** fio reading as an NBD client: one connection a job, 32 requests in flight on each. */
+    static double fioNbdReads(String uri, int connections, double seconds) throws IOException {
+        return fioNbd(uri, connections, seconds, "randread", TERSE_READ_IOPS);
     }
 
-    private static double fio(double seconds, String... options) throws IOException {
+    /** The same, writing. */
+    static double fioNbdWrites(String uri, int connections, double seconds) throws IOException {
+        return fioNbd(uri, connections, seconds, "randwrite", TERSE_WRITE_IOPS);
+    }
+
+    private static double fioNbd(String uri, int connections, double seconds, String kind, int field)
+            throws IOException {
+        return fio(
+                field,
+                seconds,
+                "--rw=" + kind,
+                "--ioengine=nbd",
+                "--uri=" + uri,
+                "--numjobs=" + connections,
+                "--iodepth=32");
+    }
+
+    private static double fio(int field, double seconds, String... options) throws IOException {
         List<String> command = new ArrayList<>(List.of(
                 "fio",
                 "--name=bench",
-                "--rw=randread",
                 "--bs=4k",
                 "--norandommap",
                 // fio would drop the file from the page cache first, and every line after it would read from the
@@ -81,8 +109,8 @@ final class PeerRates {
         command.addAll(List.of(options));
         for (String line : Processes.run(command.toArray(String[]::new)).lines().toList()) {
             String[] fields = line.split(";", -1);
-            if (fields.length > TERSE_READ_IOPS && fields[0].equals("3")) {
-                return Double.parseDouble(fields[TERSE_READ_IOPS]);
+            if (fields.length > field && fields[0].equals("3")) {
+                return Double.parseDouble(fields[field]);
             }
         }
         throw new IOException("fio printed no result");

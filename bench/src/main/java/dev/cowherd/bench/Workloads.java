@@ -14,20 +14,15 @@ final class Workloads {
     private static final int CLUSTER = 65536;
 
     private final Fixtures fixtures;
-    private final int rounds;
+    private final Rounds rounds;
     private final double seconds;
     private final boolean quick;
 
     Workloads(Fixtures fixtures, int rounds, double seconds, boolean quick) {
         this.fixtures = fixtures;
-        this.rounds = rounds;
+        this.rounds = new Rounds(rounds);
         this.seconds = seconds;
         this.quick = quick;
-    }
-
-    /** One side of a comparison: runs once and answers with its figure, more is better. */
-    private interface Side {
-        double run() throws IOException;
     }
 
     /** A named group of lines. */
@@ -41,6 +36,12 @@ final class Workloads {
         groups.put("compressed", this::compressed);
         groups.put("chain", this::chain);
         groups.put("nbd", this::nbd);
+        WriteWorkloads writes = new WriteWorkloads(fixtures, rounds, seconds, quick);
+        groups.put("write", writes::overwrite);
+        groups.put("allocate", writes::allocate);
+        groups.put("flush", writes::flush);
+        groups.put("nbdwrite", writes::nbd);
+        groups.put("discard", writes::discard);
         groups.put("check", this::check);
         groups.put("convert", this::convert);
         groups.put("startup", this::startup);
@@ -51,38 +52,38 @@ final class Workloads {
     private List<Line> read() throws IOException {
         Path raw = fixtures.raw();
         Path image = fixtures.plain();
-        ReadLoop random = new ReadLoop(BLOCK, true, seconds);
+        RequestLoop random = new RequestLoop(BLOCK, true, seconds);
         String workload = "4 KiB random read, 1 queue, in process";
         return List.of(
-                line(
+                rounds.line(
                         workload,
                         "bare pread loop, raw",
                         0.9,
                         "/s",
                         () -> random.queues(image, 1),
                         () -> random.barePreads(raw, 1)),
-                line(
+                rounds.line(
                         workload,
                         "fio psync, raw",
                         0.9,
                         "/s",
                         () -> random.queues(image, 1),
                         () -> PeerRates.fioPsync(raw, seconds)),
-                line(
+                rounds.line(
                         "the same, 2 queues",
                         "our 1 queue",
                         1.8,
                         "/s",
                         () -> random.queues(image, 2),
                         () -> random.queues(image, 1)),
-                line(
+                rounds.line(
                         "bare pread loop, raw, 2 threads (what the machine gives)",
                         "the same, 1 thread",
                         1.8,
                         "/s",
                         () -> random.barePreads(raw, 2),
                         () -> random.barePreads(raw, 1)),
-                line(
+                rounds.line(
                         "4 KiB random read, 1 queue",
                         "qemu-img bench",
                         1.6,
@@ -93,19 +94,19 @@ final class Workloads {
 
     private List<Line> compressed() throws IOException {
         List<Line> lines = new ArrayList<>();
-        ReadLoop random = new ReadLoop(CLUSTER, true, seconds);
-        ReadLoop sequential = new ReadLoop(BLOCK, false, seconds);
+        RequestLoop random = new RequestLoop(CLUSTER, true, seconds);
+        RequestLoop sequential = new RequestLoop(BLOCK, false, seconds);
         for (String type : List.of("zlib", "zstd")) {
             Path image = fixtures.compressed(type);
             int requests = type.equals("zlib") ? 4_000 : 12_000;
-            lines.add(line(
+            lines.add(rounds.line(
                     "64 KiB random read, " + type + " clusters, 2 queues",
                     "qemu-img bench",
                     type.equals("zlib") ? 2.5 : 2,
                     "/s",
                     () -> random.queues(image, 2),
                     () -> PeerRates.qemuImgBench(image, CLUSTER, true, requests)));
-            lines.add(line(
+            lines.add(rounds.line(
                     "4 KiB sequential read, " + type + " clusters, 1 queue",
                     "qemu-img bench",
                     5,
@@ -119,8 +120,8 @@ final class Workloads {
     private List<Line> chain() throws IOException {
         Path image = fixtures.plain();
         Path chain = fixtures.chain();
-        ReadLoop random = new ReadLoop(BLOCK, true, seconds);
-        return List.of(line(
+        RequestLoop random = new RequestLoop(BLOCK, true, seconds);
+        return List.of(rounds.line(
                 "overlay over qcow2 over raw, 4 KiB random, 1 queue",
                 "our plain image",
                 0.8,
@@ -132,18 +133,18 @@ final class Workloads {
     private List<Line> nbd() throws IOException {
         Path image = fixtures.plain();
         List<Line> lines = new ArrayList<>();
-        try (NbdPeers ours = NbdPeers.ours(image, fixtures.folder(), "");
-                NbdPeers qemu = NbdPeers.qemu(image, fixtures.folder())) {
-            PeerRates.fioNbd(ours.uri(), 2, Math.max(2, seconds));
+        try (NbdPeers ours = NbdPeers.ours(image, fixtures.folder(), false, "");
+                NbdPeers qemu = NbdPeers.qemu(image, fixtures.folder(), false)) {
+            PeerRates.fioNbdReads(ours.uri(), 2, Math.max(2, seconds));
             for (int connections = 1; connections <= 2; connections++) {
                 int jobs = connections;
-                lines.add(line(
+                lines.add(rounds.line(
                         "NBD, fio 4 KiB random read, depth 32, " + jobs + (jobs == 1 ? " connection" : " connections"),
                         "qemu-nbd 10",
                         jobs == 1 ? 1.2 : 1.6,
                         "/s",
-                        () -> PeerRates.fioNbd(ours.uri(), jobs, seconds),
-                        () -> PeerRates.fioNbd(qemu.uri(), jobs, seconds)));
+                        () -> PeerRates.fioNbdReads(ours.uri(), jobs, seconds),
+                        () -> PeerRates.fioNbdReads(qemu.uri(), jobs, seconds)));
             }
         }
         return lines;
@@ -152,7 +153,7 @@ final class Workloads {
     private List<Line> check() throws IOException {
         String size = quick ? "32G" : "256G";
         String image = fixtures.preallocated(size).toString();
-        return List.of(line(
+        return List.of(rounds.line(
                 "check of " + size + "iB, all metadata preallocated, whole process",
                 "qemu-img check",
                 1.5,
@@ -166,7 +167,7 @@ final class Workloads {
         Path image = fixtures.allocated(bytes);
         Path target = fixtures.folder().resolve("converted.raw");
         try {
-            return List.of(line(
+            return List.of(rounds.line(
                     "convert to raw, " + (bytes >> 30) + " GiB allocated, whole process",
                     "qemu-img convert",
                     1.0,
@@ -191,7 +192,7 @@ final class Workloads {
         String launcher = Processes.cowherd();
         String[] bare = {java, "-cp", hello.toString(), "Hello"};
         String[] info = {launcher, "info", image};
-        return List.of(line(
+        return List.of(rounds.line(
                 "info, whole process",
                 "a bare Hello class (2.5 × its wall time is 0.4)",
                 0.4,
@@ -212,8 +213,8 @@ final class Workloads {
     private List<Line> heap() throws IOException {
         String size = quick ? "256G" : "10T";
         Path image = fixtures.preallocated(size);
-        try (NbdPeers ours = NbdPeers.ours(image, fixtures.folder(), "-Xmx128m")) {
-            double rate = PeerRates.fioNbd(ours.uri(), 4, Math.max(5, seconds));
+        try (NbdPeers ours = NbdPeers.ours(image, fixtures.folder(), false, "-Xmx128m")) {
+            double rate = PeerRates.fioNbdReads(ours.uri(), 4, Math.max(5, seconds));
             return List.of(new Line(
                     "NBD, 4 connections, random reads over " + size + "iB with -Xmx128m",
                     "being served at all",
@@ -222,18 +223,5 @@ final class Workloads {
                     new double[] {rate},
                     new double[0]));
         }
-    }
-
-    private Line line(String workload, String against, double target, String unit, Side ours, Side theirs)
-            throws IOException {
-        double[] our = new double[rounds];
-        double[] their = new double[rounds];
-        for (int i = 0; i < rounds; i++) {
-            our[i] = ours.run();
-            their[i] = theirs.run();
-        }
-        Line line = new Line(workload, against, target, unit, our, their);
-        System.err.println(line.row());
-        return line;
     }
 }

@@ -9,27 +9,31 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.nio.file.Path;
 
-/** The floor to measure against: a descriptor and the pread system call, nothing between. Shares no code with the engine. */
-final class BarePread {
+/**
+ * The floor to measure against: a descriptor and the pread and pwrite system calls, nothing between. Shares no code with the
+ * engine.
+ */
+final class BareFile {
     private static final Linker LINKER = Linker.nativeLinker();
     private static final MethodHandle OPEN =
             handle("open", FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_INT));
     private static final MethodHandle CLOSE =
             handle("close", FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT));
-    private static final MethodHandle PREAD = handle(
-            "pread",
-            FunctionDescriptor.of(
-                    ValueLayout.JAVA_LONG,
-                    ValueLayout.JAVA_INT,
-                    ValueLayout.ADDRESS,
-                    ValueLayout.JAVA_LONG,
-                    ValueLayout.JAVA_LONG));
+    private static final FunctionDescriptor TRANSFER = FunctionDescriptor.of(
+            ValueLayout.JAVA_LONG,
+            ValueLayout.JAVA_INT,
+            ValueLayout.ADDRESS,
+            ValueLayout.JAVA_LONG,
+            ValueLayout.JAVA_LONG);
+    private static final MethodHandle PREAD = handle("pread", TRANSFER);
+    private static final MethodHandle PWRITE = handle("pwrite", TRANSFER);
+    private static final int READ_WRITE = 2;
 
     private final int descriptor;
 
-    BarePread(Path file) throws IOException {
+    BareFile(Path file) throws IOException {
         try (Arena arena = Arena.ofConfined()) {
-            descriptor = (int) OPEN.invokeExact(arena.allocateFrom(file.toString()), 0);
+            descriptor = (int) OPEN.invokeExact(arena.allocateFrom(file.toString()), READ_WRITE);
         } catch (Throwable e) {
             throw new IOException("open " + file, e);
         }
@@ -47,6 +51,18 @@ final class BarePread {
         }
         if (read != destination.byteSize()) {
             throw new IOException("pread at " + offset + " gave " + read);
+        }
+    }
+
+    void write(long offset, MemorySegment source) throws IOException {
+        long written;
+        try {
+            written = (long) PWRITE.invokeExact(descriptor, source, source.byteSize(), offset);
+        } catch (Throwable e) {
+            throw new IOException("pwrite", e);
+        }
+        if (written != source.byteSize()) {
+            throw new IOException("pwrite at " + offset + " gave " + written);
         }
     }
 

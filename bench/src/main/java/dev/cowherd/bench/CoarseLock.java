@@ -1,0 +1,147 @@
+package dev.cowherd.bench;
+
+import dev.cowherd.image.Disk;
+import dev.cowherd.image.DiskOptions;
+import dev.cowherd.image.DiskQueue;
+import dev.cowherd.storage.Storage;
+import dev.cowherd.storage.filter.DelayStorage;
+import dev.cowherd.storage.filter.Parker;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.concurrent.locks.Lock;
+import java.util.concurrent.locks.ReadWriteLock;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What one lock around the whole engine would have cost: the same engine, its queues put behind one mutex or one read-write lock,
+ * which no user can do and only this table does. Seven of ten requests read 4 KiB, three overwrite them, all over an image
+ * whose clusters are allocated.
+ */
+final class CoarseLock {
+    private static final int BLOCK = 4096;
+    private static final int[] QUEUES = {1, 2, 4, 8};
+    private static final int OF_TEN_READ = 7;
+    private static final long DELAY_NANOS = 100_000;
+
+    private final Path image;
+    private final double seconds;
+
+    CoarseLock(Path image, double seconds) {
+        this.image = image;
+        this.seconds = seconds;
+    }
+
+    /** Where a request finds its lock. */
+    private interface Guard {
+        Lock forRead();
+
+        Lock forWrite();
+    }
+
+    /** The mix, on one queue: behind its lock, or free. */
+    private static final class MixedWorker implements RequestLoop.Worker {
+        private final DiskQueue queue;
+        private final @Nullable Guard guard;
+        private long requests;
+
+        MixedWorker(DiskQueue queue, @Nullable Guard guard) {
+            this.queue = queue;
+            this.guard = guard;
+        }
+
+        @Override
+        public void perform(long offset, MemorySegment buffer) throws IOException {
+            boolean read = requests++ % 10 < OF_TEN_READ;
+            if (guard == null) {
+                move(read, offset, buffer);
+                return;
+            }
+            Lock lock = read ? guard.forRead() : guard.forWrite();
+            lock.lock();
+            try {
+                move(read, offset, buffer);
+            } finally {
+                lock.unlock();
+            }
+        }
+
+        private void move(boolean read, long offset, MemorySegment buffer) throws IOException {
+            if (read) {
+                queue.read(offset, buffer);
+            } else {
+                queue.write(offset, buffer);
+            }
+        }
+
+        @Override
+        public void close() throws IOException {
+            queue.close();
+        }
+    }
+
+    /** Measures all and prints the table. */
+    void print() throws IOException {
+        System.out.println();
+        System.out.println("Requests a second behind one coarse lock (4 KiB, 70 % random reads, 30 % overwrites):");
+        System.out.println();
+        System.out.println("| host storage | the engine | 1 queue | 2 queues | 4 queues | 8 queues |");
+        System.out.println("|---|---|---|---|---|---|");
+        rows("page cache", storage -> storage);
+        rows("100 µs an operation", storage -> new DelayStorage(storage, request -> DELAY_NANOS, Parker.REAL_TIME));
+    }
+
+    private void rows(String host, UnaryOperator<Storage> filter) throws IOException {
+        row(host, "as it is", filter, null);
+        ReadWriteLock shared = new ReentrantReadWriteLock();
+        row(host, "behind a read-write lock", filter, guard(shared));
+        ReentrantLock mutex = new ReentrantLock();
+        row(host, "behind a mutex", filter, guard(mutex));
+    }
+
+    private void row(String host, String engine, UnaryOperator<Storage> filter, @Nullable Guard guard)
+            throws IOException {
+        StringBuilder row = new StringBuilder("| " + host + " | " + engine + " |");
+        RequestLoop loop = new RequestLoop(BLOCK, true, seconds);
+        for (int queues : QUEUES) {
+            DiskOptions options = WriteWorkloads.writable().withStorageFilter(filter);
+            try (Disk disk = Disk.open(image, options)) {
+                double rate = loop.perSecond(queues, disk.sizeBytes(), () -> new MixedWorker(disk.openQueue(), guard));
+                row.append(String.format(Locale.ROOT, rate >= 10_000 ? " %.0fk |" : " %.1fk |", rate / 1000));
+            }
+        }
+        System.out.println(row);
+    }
+
+    private static Guard guard(Lock mutex) {
+        return new Guard() {
+            @Override
+            public Lock forRead() {
+                return mutex;
+            }
+
+            @Override
+            public Lock forWrite() {
+                return mutex;
+            }
+        };
+    }
+
+    private static Guard guard(ReadWriteLock shared) {
+        return new Guard() {
+            @Override
+            public Lock forRead() {
+                return shared.readLock();
+            }
+
+            @Override
+            public Lock forWrite() {
+                return shared.writeLock();
+            }
+        };
+    }
+}

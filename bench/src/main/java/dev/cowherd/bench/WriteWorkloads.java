@@ -1,0 +1,212 @@
+package dev.cowherd.bench;
+
+import dev.cowherd.image.Disk;
+import dev.cowherd.image.DiskOptions;
+import dev.cowherd.image.DiskQueue;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** The write lines of the table: overwriting, allocating, copying up, flushing, over NBD, discarding. */
+final class WriteWorkloads {
+    private static final int BLOCK = 4096;
+    private static final int CLUSTER = 65536;
+    private static final long GIB = 1L << 30;
+
+    private final Fixtures fixtures;
+    private final Rounds rounds;
+    private final double seconds;
+    private final boolean quick;
+
+    WriteWorkloads(Fixtures fixtures, Rounds rounds, double seconds, boolean quick) {
+        this.fixtures = fixtures;
+        this.rounds = rounds;
+        this.seconds = seconds;
+        this.quick = quick;
+    }
+
+    List<Line> overwrite() throws IOException {
+        Path raw = fixtures.rawToWrite();
+        Path image = fixtures.plainToWrite();
+        RequestLoop random = new RequestLoop(BLOCK, true, seconds);
+        int requests = quick ? 100_000 : 300_000;
+        return List.of(
+                rounds.line(
+                        "4 KiB random overwrite, allocated, 1 queue",
+                        "bare pwrite loop, raw",
+                        0.9,
+                        "/s",
+                        () -> random.writingQueues(image, 1),
+                        () -> random.barePwrites(raw, 1)),
+                rounds.line(
+                        "the same",
+                        "qemu-img bench -w",
+                        3,
+                        "/s",
+                        () -> random.writingQueues(image, 1),
+                        () -> PeerRates.qemuImgBenchOverwrite(image, BLOCK, requests)),
+                rounds.line(
+                        "the same, 2 queues",
+                        "our 1 queue",
+                        1.7,
+                        "/s",
+                        () -> random.writingQueues(image, 2),
+                        () -> random.writingQueues(image, 1)),
+                rounds.line(
+                        "bare pwrite loop, raw, 2 threads (what the machine gives)",
+                        "the same, 1 thread",
+                        1.7,
+                        "/s",
+                        () -> random.barePwrites(raw, 2),
+                        () -> random.barePwrites(raw, 1)));
+    }
+
+    List<Line> allocate() throws IOException {
+        Path raw = fixtures.raw();
+        long bytes = fixtures.plainBytes();
+        int clusters = (int) (bytes / CLUSTER);
+        return List.of(
+                rounds.line(
+                        "64 KiB allocating write into an empty image, no flush",
+                        "qemu-img bench -w",
+                        1.5,
+                        "/s",
+                        () -> ourSteps(null, CLUSTER, clusters, 0),
+                        () -> theirSteps(null, CLUSTER, clusters, 0)),
+                rounds.line(
+                        "4 KiB allocating write over a raw backing file",
+                        "qemu-img bench -w",
+                        1.5,
+                        "/s",
+                        () -> ourSteps(raw, BLOCK, clusters, 0),
+                        () -> theirSteps(raw, BLOCK, clusters, 0)));
+    }
+
+    List<Line> flush() throws IOException {
+        int requests = quick ? 4000 : 8000;
+        return List.of(rounds.line(
+                "64 KiB allocating writes, a flush after each 1,000",
+                "qemu-img bench -w --flush-interval",
+                1.0,
+                "/s",
+                () -> ourSteps(null, CLUSTER, requests, 1000),
+                () -> theirSteps(null, CLUSTER, requests, 1000)));
+    }
+
+    /** Requests a second of one queue that writes the start of each cluster of a new image, compiled code assumed. */
+    private double ourSteps(@Nullable Path backing, int blockBytes, int requests, int flushInterval)
+            throws IOException {
+        long bytes = (long) requests * CLUSTER;
+        // Once for the compiler, on an image of its own.
+        steps(fixtures.fresh("warmup.qcow2", bytes, backing), blockBytes, Math.min(requests, 2000), 1000);
+        return steps(fixtures.fresh("ours.qcow2", bytes, backing), blockBytes, requests, flushInterval);
+    }
+
+    private static double steps(Path image, int blockBytes, int requests, int flushInterval) throws IOException {
+        try (Disk disk = Disk.open(image, writable());
+                DiskQueue queue = disk.openQueue();
+                Arena arena = Arena.ofConfined()) {
+            MemorySegment buffer = arena.allocate(blockBytes, 4096).fill((byte) 1);
+            long start = System.nanoTime();
+            for (int i = 1; i <= requests; i++) {
+                queue.write((i - 1L) * CLUSTER, buffer);
+                if (flushInterval > 0 && i % flushInterval == 0) {
+                    queue.flush();
+                }
+            }
+            return requests / ((System.nanoTime() - start) / 1e9);
+        } finally {
+            Files.delete(image);
+        }
+    }
+
+    private double theirSteps(@Nullable Path backing, int blockBytes, int requests, int flushInterval)
+            throws IOException {
+        double best = 0;
+        for (String aio : List.of("threads", "io_uring")) {
+            Path image = fixtures.fresh("theirs.qcow2", (long) requests * CLUSTER, backing);
+            List<String> more = new ArrayList<>(List.of("-w", "--pattern=1"));
+            if (flushInterval > 0) {
+                more.add("--flush-interval=" + flushInterval);
+            }
+            best = Math.max(best, PeerRates.qemuImgBench(image, aio, requests, blockBytes, CLUSTER, more));
+            Files.delete(image);
+        }
+        return best;
+    }
+
+    List<Line> nbd() throws IOException {
+        Path image = fixtures.plainToWrite();
+        List<Line> lines = new ArrayList<>();
+        for (int connections = 1; connections <= 2; connections++) {
+            int jobs = connections;
+            lines.add(rounds.line(
+                    "NBD, fio 4 KiB random write, depth 32, " + jobs + (jobs == 1 ? " connection" : " connections"),
+                    "qemu-nbd 10",
+                    jobs == 1 ? 1.2 : 1.8,
+                    "/s",
+                    () -> {
+                        // One server at a time: both lock the image against other writers.
+                        try (NbdPeers ours = NbdPeers.ours(image, fixtures.folder(), true, "")) {
+                            PeerRates.fioNbdWrites(ours.uri(), 2, Math.max(2, seconds));
+                            return PeerRates.fioNbdWrites(ours.uri(), jobs, seconds);
+                        }
+                    },
+                    () -> {
+                        try (NbdPeers qemu = NbdPeers.qemu(image, fixtures.folder(), true)) {
+                            return PeerRates.fioNbdWrites(qemu.uri(), jobs, seconds);
+                        }
+                    }));
+        }
+        return lines;
+    }
+
+    List<Line> discard() throws IOException {
+        long bytes = 4 * GIB;
+        return List.of(rounds.line(
+                "discard of 4 GiB allocated, then flush",
+                "qemu-io discard, whole process",
+                1.0,
+                "GiB/s",
+                () -> ourDiscard(bytes),
+                () -> theirDiscard(bytes)));
+    }
+
+    private double ourDiscard(long bytes) throws IOException {
+        Path image = fixtures.freshAllocated("ours.qcow2", bytes);
+        long start = System.nanoTime();
+        try (Disk disk = Disk.open(image, writable());
+                DiskQueue queue = disk.openQueue()) {
+            for (long at = 0; at < bytes; at += GIB) {
+                queue.discard(at, GIB);
+            }
+            queue.flush();
+        }
+        double rate = (bytes / (double) GIB) / ((System.nanoTime() - start) / 1e9);
+        Files.delete(image);
+        return rate;
+    }
+
+    private double theirDiscard(long bytes) throws IOException {
+        Path image = fixtures.freshAllocated("theirs.qcow2", bytes);
+        List<String> command =
+                new ArrayList<>(List.of(Processes.qemu10("qemu-io").toString(), "-f", "qcow2"));
+        command.addAll(List.of("-d", "unmap"));
+        for (long at = 0; at < bytes; at += GIB) {
+            command.addAll(List.of("-c", "discard " + at + " 1G"));
+        }
+        command.addAll(List.of("-c", "flush", image.toString()));
+        double rate = (bytes / (double) GIB) / Processes.seconds(command.toArray(String[]::new));
+        Files.delete(image);
+        return rate;
+    }
+
+    static DiskOptions writable() {
+        return DiskOptions.defaults().withWritable(true);
+    }
+}
