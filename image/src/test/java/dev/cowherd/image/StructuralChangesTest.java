@@ -96,7 +96,9 @@ class StructuralChangesTest {
             throws IOException {
         switch (random.nextInt(16)) {
             case 0 -> {
-                if (refcountOrder > 0 && taken.size() < 2) {
+                // qemu-img counts the new references before it drops the old: two bits are too few for it with two
+                // snapshots.
+                if (refcountOrder > 0 && taken.size() < (refcountOrder == 1 ? 1 : 2)) {
                     Snapshot made = disk.createSnapshot("s");
                     taken.put(made.id(), expected.clone());
                 }
