@@ -1,7 +1,7 @@
 package dev.cowherd.cli;
 
+import dev.cowherd.image.Preallocation;
 import dev.cowherd.storage.CacheMode;
-import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -33,10 +33,17 @@ final class ConvertArguments {
     List<String> sources = List.of();
     String target = "";
 
+    /** The target's format and all that {@code -o}, {@code -B} and {@code -F} say of it; set once the arguments are checked. */
+    @Nullable
+    CreationOptions creation;
+
+    @Nullable
+    String backingFile;
+
     private String targetFormat = "raw";
-    private final List<String> targetOptions = new ArrayList<>();
+    private final OptionList targetOptions = new OptionList();
+    private @Nullable String backingFormat;
     private boolean compress;
-    private boolean backing;
     private boolean bitmaps;
 
     static ConvertArguments parse(List<String> args) throws CommandException {
@@ -83,7 +90,8 @@ final class ConvertArguments {
             case "-T" -> sourceCache = flags.value();
             case "-t" -> targetCache = flags.value();
             case "-o" -> targetOptions.add(flags.value());
-            case "-B", "-F" -> backing = true;
+            case "-B" -> backingFile = flags.value();
+            case "-F" -> backingFormat = flags.value();
             case "-S" -> sparseBytes = sparseSize(flags.value());
             case "-m" -> queues = parallel(flags.value());
             case "-r" -> bytesPerSecond = SizeArgument.parse("rate limit", flags.value());
@@ -100,10 +108,8 @@ final class ConvertArguments {
     }
 
     private void check(List<String> operands) throws CommandException {
-        switch (targetFormat) {
-            case "raw" -> {}
-            case "qcow2" -> throw new CommandException("convert to qcow2 is not implemented yet; -O raw is");
-            default -> throw new CommandException("Unknown file format '" + targetFormat + "'");
+        if (!targetFormat.equals("raw") && !targetFormat.equals("qcow2")) {
+            throw new CommandException("Unknown file format '" + targetFormat + "'");
         }
         if (targetIsZero && !noCreate) {
             throw new CommandException("--target-is-zero requires use of -n flag");
@@ -119,35 +125,30 @@ final class ConvertArguments {
         if (sources.size() > 1 && snapshot != null) {
             throw new CommandException("No support for concatenating multiple snapshot");
         }
+        boolean raw = targetFormat.equals("raw");
         if (compress) {
-            throw new CommandException("Compression not supported for this file format");
-        }
-        if (backing) {
-            throw new CommandException("Backing file not supported for file format 'raw'");
+            throw new CommandException(
+                    raw ? "Compression not supported for this file format" : "convert -c is not implemented");
         }
         if (bitmaps) {
-            throw new CommandException("Format driver 'raw' does not support bitmaps");
+            throw new CommandException(
+                    raw ? "Format driver 'raw' does not support bitmaps" : "convert --bitmaps is not implemented");
         }
-        for (String list : targetOptions) {
-            for (String option : list.split(",", -1)) {
-                checkTargetOption(option);
-            }
-        }
+        creation = creation(raw);
     }
 
-    private static void checkTargetOption(String option) throws CommandException {
-        int equals = option.indexOf('=');
-        String name = equals < 0 ? option : option.substring(0, equals);
-        switch (name) {
-            case "size" -> {} // the source's size counts, as for qemu-img
-            case "preallocation" -> {
-                if (!option.equals("preallocation=off")) {
-                    throw new CommandException("-o " + option + " is not implemented; -S 0 allocates by writing zeros");
-                }
-            }
-            case "nocow", "extent_size_hint" -> throw new CommandException("-o " + option + " is not implemented");
-            default -> throw new CommandException("Invalid parameter '" + name + "'");
+    private CreationOptions creation(boolean raw) throws CommandException {
+        CreationOptions options = CreationOptions.of(target, "", targetFormat, targetOptions.split());
+        options.setBacking(backingFile, backingFormat);
+        options.setContext(target + ": error while converting " + targetFormat + ": ");
+        backingFile = options.backingFile();
+        if (backingFile != null && options.backingFormat() == null && !noCreate) {
+            throw new CommandException("Use of backing file requires explicit backing format");
         }
+        if (raw && options.preallocation() != Preallocation.OFF) {
+            throw new CommandException("-o preallocation is not implemented for raw; -S 0 allocates by writing zeros");
+        }
+        return options;
     }
 
     /** The cache mode of the target. When we say it is done, it is on the disk; qemu-img's default, {@code unsafe}, does not wait. */

@@ -2,6 +2,8 @@ package dev.cowherd.cli;
 
 import dev.cowherd.cli.convert.Conversion;
 import dev.cowherd.cli.convert.ConvertTarget;
+import dev.cowherd.cli.convert.RawTarget;
+import dev.cowherd.cli.convert.TargetTooSmallException;
 import dev.cowherd.cli.disk.SectorDisk;
 import dev.cowherd.cli.parallel.Progress;
 import dev.cowherd.image.Disk;
@@ -13,8 +15,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 
-/** {@code cowherd convert}: what a guest sees of one or more images, written to a raw file or device. */
+/** {@code cowherd convert}: what a guest sees of one or more images, written to a raw file, a device or a QCOW2 image. */
 final class ConvertCommand implements Command {
     @Override
     public int run(Invocation in) throws Exception {
@@ -30,7 +33,7 @@ final class ConvertCommand implements Command {
             Path target = in.path(args.target);
             refuseSources(disks, target, args.target);
             SectorDisk source = new SectorDisk(disks);
-            try (ConvertTarget output = openTarget(target, source.sizeBytes(), targetCache, args)) {
+            try (ConvertTarget output = openTarget(in, target, source.sizeBytes(), targetCache, args)) {
                 copy(in, source, output, args);
             }
             return 0;
@@ -83,12 +86,18 @@ final class ConvertCommand implements Command {
         return Files.exists(path) && Files.isSameFile(path, target);
     }
 
-    private static ConvertTarget openTarget(Path path, long sizeBytes, CacheMode cache, ConvertArguments args)
-            throws CommandException {
+    private static ConvertTarget openTarget(
+            Invocation in, Path path, long sizeBytes, CacheMode cache, ConvertArguments args) throws CommandException {
+        CreationOptions creation = Objects.requireNonNull(args.creation);
         try {
+            if (!creation.isRaw()) {
+                return ImageTargets.open(in, path, sizeBytes, cache, args, creation);
+            }
             return args.noCreate
-                    ? ConvertTarget.existing(path, sizeBytes, cache, args.targetIsZero)
-                    : ConvertTarget.create(path, sizeBytes, cache);
+                    ? RawTarget.existing(path, sizeBytes, cache, args.targetIsZero)
+                    : RawTarget.create(path, sizeBytes, cache);
+        } catch (TargetTooSmallException e) {
+            throw new CommandException(String.valueOf(e.getMessage()), e);
         } catch (IOException e) {
             throw args.noCreate ? Failures.couldNotOpen(args.target, e) : new CommandException(Failures.lineOf(e), e);
         }

@@ -62,7 +62,7 @@ final class CreateCommand implements Command {
     }
 
     private CreationOptions options(Invocation in, String name, long size) throws CommandException {
-        CreationOptions options = CreationOptions.of(name, format, list.split());
+        CreationOptions options = CreationOptions.of(name, name + ": ", format, list.split());
         if (BackingNames.hasProtocol(name)) {
             throw new CommandException(name + ": Unknown protocol '" + name.substring(0, name.indexOf(':')) + "'");
         }

@@ -34,26 +34,32 @@ final class CreationOptions {
 
     private final String fileName;
     private final boolean raw;
+    /** What messages begin with. */
+    private String context;
+
     private final Map<String, String> values = new HashMap<>();
 
-    private CreationOptions(String fileName, boolean raw) {
+    private CreationOptions(String fileName, boolean raw, String context) {
         this.fileName = fileName;
         this.raw = raw;
+        this.context = context;
     }
 
     /**
      * Takes options of one format.
      *
-     * @param fileName the image to be made, for messages
+     * @param fileName the image to be made, as it is announced
+     * @param context what messages begin with
      * @param format {@code qcow2} or {@code raw}
      * @param given names and values
      * @throws CommandException if the format or a name is unknown, or a value is of the wrong kind
      */
-    static CreationOptions of(String fileName, String format, Map<String, String> given) throws CommandException {
+    static CreationOptions of(String fileName, String context, String format, Map<String, String> given)
+            throws CommandException {
         if (!format.equals("raw") && !format.equals("qcow2")) {
-            throw new CommandException(fileName + ": Unknown file format '" + format + "'");
+            throw new CommandException(context + "Unknown file format '" + format + "'");
         }
-        CreationOptions options = new CreationOptions(fileName, format.equals("raw"));
+        CreationOptions options = new CreationOptions(fileName, format.equals("raw"), context);
         if (!options.raw) {
             options.values.put("cluster_size", "65536");
             options.values.put("extended_l2", "off");
@@ -113,7 +119,7 @@ final class CreationOptions {
             return SizeArgument.parse(name, value);
         } catch (CommandException e) {
             throw new CommandException(
-                    fileName + ": Parameter '" + name + "' expects a non-negative number below 2^64\n"
+                    context + "Parameter '" + name + "' expects a non-negative number below 2^64\n"
                             + "Optional suffix k, M, G, T, P or E means kilo-, mega-, giga-, tera-, peta-\n"
                             + "and exabytes, respectively.",
                     e);
@@ -124,8 +130,13 @@ final class CreationOptions {
         try {
             return Long.decode(value);
         } catch (NumberFormatException e) {
-            throw new CommandException(fileName + ": Parameter '" + name + "' expects a number", e);
+            throw new CommandException(context + "Parameter '" + name + "' expects a number", e);
         }
+    }
+
+    /** What messages begin with from now on. */
+    void setContext(String words) {
+        context = words;
     }
 
     /** Takes what {@code -b} says; it goes before what {@code -o} says. */
@@ -235,7 +246,7 @@ final class CreationOptions {
         try {
             return builder.build();
         } catch (IllegalArgumentException e) {
-            throw new CommandException(fileName + ": " + e.getMessage(), e);
+            throw new CommandException(context + e.getMessage(), e);
         }
     }
 
@@ -270,7 +281,7 @@ final class CreationOptions {
     }
 
     private CommandException failed(String message) {
-        return new CommandException(fileName + ": " + message);
+        return new CommandException(context + message);
     }
 
     /** What {@code -o help} prints. */

@@ -12,7 +12,8 @@ final class HelpCommand implements Command {
               measure  [--output=human|json] [-O FMT] [-o OPTIONS] {--size N | [-f FMT] [-l SNAPSHOT] [-U] FILE}
               check    [-f FMT] [--output=human|json] [-p] [-q] [-r leaks|all] [-T CACHE] [-U] FILE
               compare  [-f FMT] [-F FMT] [-T CACHE] [-s] [-p] [-q] [-U] FILE1 FILE2
-              convert  -O raw [-f FMT] [-l SNAPSHOT] [-n] [-p] [-q] [-S SIZE] [-t CACHE] [-T CACHE] [-U] FILE OUTPUT
+              convert  [-O raw|qcow2] [-f FMT] [-l SNAPSHOT] [-o OPTIONS] [-B FILE -F FMT] [-n] [-p] [-q] [-S SIZE]
+                       [-m N] [-r RATE] [-t CACHE] [-T CACHE] [--target-is-zero] [-U] FILE ... OUTPUT
               bench    [-w] [-c COUNT] [-d DEPTH] [-f FMT] [-s SIZE] [--flush-interval=N] [--queues N] [--random] [--runtime SECONDS] FILE
 
             Commands of our own:

@@ -91,9 +91,9 @@ final class ConvertFailureTest {
         assertThat(cowherd(folder, "convert", "-l", "nosuch", "disk.qcow2", "target")
                         .err())
                 .isEqualTo(none + "Failed to load snapshot: Can't find snapshot\n");
-        assertThat(cowherd(folder, "convert", "-O", "qcow2", "disk.qcow2", "target")
+        assertThat(cowherd(folder, "convert", "-c", "-O", "qcow2", "disk.qcow2", "target")
                         .err())
-                .isEqualTo(none + "convert to qcow2 is not implemented yet; -O raw is\n");
+                .isEqualTo(none + "convert -c is not implemented\n");
     }
 
     @Test

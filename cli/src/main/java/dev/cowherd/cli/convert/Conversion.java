@@ -6,13 +6,12 @@ import dev.cowherd.cli.parallel.Progress;
 import dev.cowherd.cli.parallel.QueueThreads;
 import dev.cowherd.cli.parallel.Ranges;
 import dev.cowherd.image.BlockStatus;
-import dev.cowherd.storage.Storage;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Copies a disk into a storage: each thread takes the next range of the disk, skips what the map calls zeros, and copies the
+ * Copies a disk into a target: each thread takes the next range of the disk, skips what the map calls zeros, and copies the
  * rest by its own queue and its own handle on the target.
  *
  * <p>Run it once. {@link #cancel()} may come from any thread.
@@ -83,7 +82,7 @@ public final class Conversion {
     private void copyRanges() throws IOException {
         try (Arena arena = Arena.ofConfined();
                 SectorReader reader = source.openReader();
-                Storage output = target.openHandle()) {
+                ConvertTarget.Handle output = target.openHandle()) {
             Copier copier = new Copier(arena, reader, output);
             for (long start = ranges.take(); start >= 0 && !threads.stopping(); start = ranges.take()) {
                 copier.copyRange(start, ranges.end(start));
@@ -94,17 +93,18 @@ public final class Conversion {
     /** One thread's hands: its reader, its handle on the target, its buffer. */
     private final class Copier implements SparseScan.Runs {
         private final SectorReader reader;
-        private final Storage output;
+        private final ConvertTarget.Handle output;
         private final MemorySegment buffer;
         private final MemorySegment zeros;
         private final SparseScan scan;
         /** Where on the disk the buffer's first byte lies. */
         private long bufferOffset;
 
-        Copier(Arena arena, SectorReader reader, Storage output) {
+        Copier(Arena arena, SectorReader reader, ConvertTarget.Handle output) {
             this.reader = reader;
             this.output = output;
-            int bufferBytes = Math.max(BUFFER_BYTES, Integer.highestOneBit(options.sparseBytes()));
+            int bufferBytes =
+                    Math.max(Math.max(BUFFER_BYTES, target.pieceBytes()), Integer.highestOneBit(options.sparseBytes()));
             this.buffer = arena.allocate(bufferBytes, BUFFER_ALIGNMENT);
             this.zeros = arena.allocate(bufferBytes, BUFFER_ALIGNMENT);
             this.scan = new SparseScan(options.sparseBytes(), zeros);
@@ -115,7 +115,9 @@ public final class Conversion {
             while (at < end && !threads.stopping()) {
                 BlockStatus status = reader.status(at, end - at);
                 long extentEnd = at + status.length();
-                if (status.zero()) {
+                if (isBelow(status)) {
+                    progress.add(status.length());
+                } else if (status.zero()) {
                     clear(at, extentEnd);
                     progress.add(status.length());
                 } else {
@@ -123,6 +125,13 @@ public final class Conversion {
                 }
                 at = extentEnd;
             }
+        }
+
+        /** Whether the target's backing file already shows these bytes; the user says that it is what the source stands on. */
+        private boolean isBelow(BlockStatus status) {
+            long below = target.belowBytes();
+            return below > 0
+                    && (status.depth() > 0 || !status.present() || (status.zero() && status.offset() >= below));
         }
 
         private void copyExtent(long start, long end) throws IOException {
@@ -152,7 +161,7 @@ public final class Conversion {
         /** Makes a run of the target read as zeros; where that must be written, in pieces of the zeros at hand. */
         private void clear(long from, long to) throws IOException {
             boolean fully = options.sparseBytes() == 0;
-            if (!fully && (target.readsAsZeros() || target.punch(output, from, to - from))) {
+            if (!fully && (target.readsAsZeros() || output.zero(from, to - from))) {
                 return;
             }
             for (long at = from; at < to && !threads.stopping(); ) {

@@ -1,158 +1,63 @@
 package dev.cowherd.cli.convert;
 
-import dev.cowherd.storage.CacheMode;
-import dev.cowherd.storage.FileOptions;
-import dev.cowherd.storage.FileStorage;
-import dev.cowherd.storage.LockMode;
-import dev.cowherd.storage.Storage;
-import dev.cowherd.storage.StorageException;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
+import java.lang.foreign.MemorySegment;
 
 /**
- * The file or device that a conversion fills, locked against other writers until it is closed.
+ * What a conversion fills, locked against other writers until it is closed.
  *
- * <p>A failed conversion leaves nothing behind that looks like a good image: a file that was not there before is removed, a
- * file that was replaced is left empty. Only a target that was to be written into as it is (a device, or {@code -n}) keeps what
- * was written so far.
+ * <p>{@link #openHandle} may be called by any thread; {@link #finish}, {@link #discard} and {@link #close} by one, after the last
+ * handle is closed.
  */
-public final class ConvertTarget implements AutoCloseable {
-    private static final int EOPNOTSUPP = 95;
+public sealed interface ConvertTarget extends AutoCloseable permits RawTarget, ImageTarget {
+    /** One thread's hands on a target. */
+    interface Handle extends AutoCloseable {
+        /**
+         * Writes bytes.
+         *
+         * @param offset where, in bytes
+         * @param from what
+         * @throws IOException if the target does not take them
+         */
+        void write(long offset, MemorySegment from) throws IOException;
 
-    private enum Kind {
-        /** Was not there before. */
-        CREATED,
-        /** Was there, and was emptied. */
-        REPLACED,
-        /** Is written into as it is. */
-        KEPT
-    }
+        /**
+         * Makes a run read as zeros without writing them.
+         *
+         * @param offset where, in bytes
+         * @param length how many bytes
+         * @return false where the target cannot; nothing has changed then
+         * @throws IOException if it fails
+         */
+        boolean zero(long offset, long length) throws IOException;
 
-    private final Path path;
-    private final Storage storage;
-    private final Kind kind;
-    private final long sizeBytes;
-    private final boolean durable;
-    private volatile boolean readsAsZeros;
-    private volatile boolean punches = true;
-
-    private ConvertTarget(Path path, Storage storage, Kind kind, long sizeBytes, boolean durable) {
-        this.path = path;
-        this.storage = storage;
-        this.kind = kind;
-        this.sizeBytes = sizeBytes;
-        this.durable = durable;
-        this.readsAsZeros = kind != Kind.KEPT;
-    }
-
-    /**
-     * Makes a file of the given size that reads as zeros, in place of one that may be there. A device is taken as it is.
-     *
-     * @param path where
-     * @param sizeBytes the size in bytes
-     * @param cacheMode how to write
-     * @return the target
-     * @throws IOException if the host refuses, or another process uses the file
-     */
-    public static ConvertTarget create(Path path, long sizeBytes, CacheMode cacheMode) throws IOException {
-        boolean exists = Files.exists(path);
-        if (exists && !Files.isRegularFile(path) && !Files.isDirectory(path)) {
-            return existing(path, sizeBytes, cacheMode, false);
-        }
-        // The lock comes before the cut: a file that another process uses is not touched.
-        Storage storage = FileStorage.open(path, new FileOptions(true, !exists, cacheMode, LockMode.WRITE));
-        ConvertTarget target =
-                new ConvertTarget(path, storage, exists ? Kind.REPLACED : Kind.CREATED, sizeBytes, syncs(cacheMode));
-        try {
-            storage.truncate(0);
-            storage.truncate(sizeBytes);
-        } catch (IOException | RuntimeException e) {
-            try (target) {
-                target.discard();
-            } catch (IOException second) {
-                e.addSuppressed(second);
-            }
-            throw e;
-        }
-        return target;
-    }
-
-    /**
-     * Opens a file or device to be written into as it is.
-     *
-     * @param path where
-     * @param sizeBytes how many bytes are going to be written from its start
-     * @param cacheMode how to write
-     * @param readsAsZeros the caller's word that it reads as zeros already
-     * @return the target
-     * @throws IOException if the host refuses, another process uses it, or it is too small
-     */
-    public static ConvertTarget existing(Path path, long sizeBytes, CacheMode cacheMode, boolean readsAsZeros)
-            throws IOException {
-        Storage storage = FileStorage.open(path, new FileOptions(true, false, cacheMode, LockMode.WRITE));
-        try {
-            long present = storage.sizeBytes();
-            if (dev.cowherd.cli.disk.SectorDisk.wholeSectors(present) < sizeBytes) {
-                throw new IOException("output file is smaller than input file");
-            }
-        } catch (IOException | RuntimeException e) {
-            storage.close();
-            throw e;
-        }
-        ConvertTarget target = new ConvertTarget(path, storage, Kind.KEPT, sizeBytes, syncs(cacheMode));
-        target.readsAsZeros = readsAsZeros;
-        return target;
-    }
-
-    private static boolean syncs(CacheMode cacheMode) {
-        return cacheMode != CacheMode.UNSAFE;
+        @Override
+        void close() throws IOException;
     }
 
     /** Whether what is not written reads as zeros. */
-    boolean readsAsZeros() {
-        return readsAsZeros;
-    }
+    boolean readsAsZeros();
 
-    /** A handle for one thread. */
-    Storage openHandle() throws IOException {
-        return storage.reopen();
-    }
+    /** How far a backing file shows through where nothing is written, in bytes; 0 if none does. */
+    long belowBytes();
+
+    /** In which pieces it is best written, at least, in bytes. */
+    int pieceBytes();
 
     /**
-     * Makes a run read as zeros without writing them.
+     * A handle for one thread.
      *
-     * @return false where the host cannot; nothing has changed then
+     * @return the handle; the caller closes it
+     * @throws IOException if the host refuses
      */
-    boolean punch(Storage handle, long offset, long length) throws IOException {
-        if (!punches) {
-            return false;
-        }
-        try {
-            handle.punchHole(offset, length);
-            return true;
-        } catch (StorageException e) {
-            if (e.errno() != EOPNOTSUPP) {
-                throw e;
-            }
-            punches = false;
-            return false;
-        }
-    }
+    Handle openHandle() throws IOException;
 
     /**
      * Call when every byte is written: makes them durable, unless the cache mode is {@code unsafe}.
      *
      * @throws IOException if the host fails; the target is not good then
      */
-    public void finish() throws IOException {
-        if (kind == Kind.KEPT && Files.isRegularFile(path) && storage.sizeBytes() < sizeBytes) {
-            storage.truncate(sizeBytes); // its last sector was not whole, and ends in zeros
-        }
-        if (durable) {
-            storage.sync();
-        }
-    }
+    void finish() throws IOException;
 
     /**
      * Call when the conversion failed, after its last thread has ended.
@@ -160,23 +65,9 @@ public final class ConvertTarget implements AutoCloseable {
      * @return what has become of the target, for a person
      * @throws IOException if the host refuses
      */
-    public String discard() throws IOException {
-        return switch (kind) {
-            case CREATED -> {
-                Files.deleteIfExists(path);
-                yield path + " removed";
-            }
-            case REPLACED -> {
-                storage.truncate(0);
-                yield path + " left empty";
-            }
-            case KEPT -> path + " holds only a part of the image";
-        };
-    }
+    String discard() throws IOException;
 
     /** Gives the target and its lock back. */
     @Override
-    public void close() throws IOException {
-        storage.close();
-    }
+    void close() throws IOException;
 }
