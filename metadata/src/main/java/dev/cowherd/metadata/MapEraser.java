@@ -172,6 +172,9 @@ final class MapEraser {
             int entry = entry(done);
             long word = slice.word(extended ? 2 * entry : entry);
             long clusterEnd = Math.min(end, (done & -clusterBytes) + clusterBytes);
+            if (external && extended) {
+                clusterEnd = sameAllocation(slice.word(2 * entry + 1), done, clusterEnd);
+            }
             EraseStep.Kind here = kindOf(slice, entry, word, done, clusterEnd, mode, belowBytes);
             long hostHere = L2Entry.hostOffset(word) + (done & (clusterBytes - 1));
             if (done == at) {
@@ -202,7 +205,7 @@ final class MapEraser {
 
     /** Who can make this cluster's bytes zeros: an entry, the host, or whoever writes zeros. */
     private EraseStep.Kind kindOf(Slice slice, int entry, long word, long at, long end, Mode mode, long belowBytes) {
-        if (external && L2Entry.isAllocated(word, true) && holdsData(slice, entry, word)) {
+        if (external && L2Entry.isAllocated(word, true) && holdsData(slice, entry, word, at)) {
             // The data file must read as the guest does, so its bytes go and the entry stays.
             return EraseStep.Kind.ERASE_HOST;
         }
@@ -218,8 +221,22 @@ final class MapEraser {
         return EraseStep.Kind.DONE;
     }
 
-    private boolean holdsData(Slice slice, int entry, long word) {
-        return extended ? (slice.word(2 * entry + 1) & Subclusters.ALL_ALLOCATED) != 0 : !L2Entry.isZeroFlag(word);
+    private boolean holdsData(Slice slice, int entry, long word, long at) {
+        return extended ? Subclusters.allocated(slice.word(2 * entry + 1), subcluster(at)) : !L2Entry.isZeroFlag(word);
+    }
+
+    private int subcluster(long at) {
+        return (int) (at & (clusterBytes - 1)) >>> geometry.subclusterBits();
+    }
+
+    /** How far the subclusters are all allocated, or all not: the host erases the ones, the entry the others. */
+    private long sameAllocation(long bitmap, long at, long end) {
+        boolean allocated = Subclusters.allocated(bitmap, subcluster(at));
+        long same = (at & -(long) geometry.subclusterBytes()) + geometry.subclusterBytes();
+        while (same < end && Subclusters.allocated(bitmap, subcluster(same)) == allocated) {
+            same += geometry.subclusterBytes();
+        }
+        return Math.min(same, end);
     }
 
     private boolean isWhole(long at, long end) {
@@ -263,8 +280,8 @@ final class MapEraser {
             newWord = keep ? word : 0;
             newBitmap = Subclusters.ALL_ZERO;
         } else {
-            int low = (int) (at & (clusterBytes - 1)) >>> geometry.subclusterBits();
-            int high = (int) ((end - 1) & (clusterBytes - 1)) >>> geometry.subclusterBits();
+            int low = subcluster(at);
+            int high = subcluster(end - 1);
             long mask = (Subclusters.ALL_ALLOCATED >>> (Geometry.SUBCLUSTERS - 1 - (high - low))) << low;
             newBitmap = (bitmap & ~mask) | (mask << Geometry.SUBCLUSTERS);
         }
