@@ -175,11 +175,16 @@ public final class SimStorage implements Storage {
             requireUsable(Operation.WRITE, offset);
             StorageException fault = fault(Operation.WRITE, offset);
             if (fault != null) {
-                put(offset, all.asSlice(0, new SplittableRandom(shared.counted).nextLong(length + 1)));
+                long until = offset + new SplittableRandom(shared.counted).nextLong(length + 1);
+                put(offset, all.asSlice(0, until == offset + length ? length : wholeSectors(offset, until)));
                 throw fault;
             }
             put(offset, all);
         }
+    }
+
+    private static long wholeSectors(long from, long until) {
+        return Math.max(0, (until & -Change.SECTOR) - from);
     }
 
     private void put(long offset, MemorySegment bytes) {

@@ -8,7 +8,7 @@ import java.nio.ByteOrder;
  * Sectors of 512 bytes that say whose they are: every word depends on the sector's number and on the stamp of the write, so that
  * bytes at a wrong address, old bytes and mixtures are told apart.
  *
- * <p>Stamp 0 is a sector of zeros. No state.
+ * <p>Stamp 0 is a sector of zeros. The words repeat every 64 bytes, so that sectors compress. No state.
  */
 public final class Stamps {
     /** Bytes of a sector. */
@@ -45,7 +45,7 @@ public final class Stamps {
             case 1 -> sector;
             case 2 -> stamp;
             default -> {
-                long mixed = (sector * 0x9e3779b97f4a7c15L ^ stamp * 0xc2b2ae3d27d4eb4fL) + index;
+                long mixed = (sector * 0x9e3779b97f4a7c15L ^ stamp * 0xc2b2ae3d27d4eb4fL) + (index & 7);
                 mixed = (mixed ^ mixed >>> 31) * 0xbf58476d1ce4e5b9L;
                 yield mixed ^ mixed >>> 29;
             }
@@ -65,6 +65,21 @@ public final class Stamps {
             }
         }
         return -1;
+    }
+
+    /** Whether each byte is that of one of several stamps: what a read may see while the host's memory changes under it. */
+    static boolean isMixtureOf(long sector, MemorySegment bytes, long at, long[] stamps) {
+        for (int i = 0; i < SECTOR; i++) {
+            boolean known = false;
+            for (long stamp : stamps) {
+                long word = stamp == 0 ? 0 : word(sector, stamp, i / Long.BYTES);
+                known |= bytes.get(ValueLayout.JAVA_BYTE, at + i) == (byte) (word >>> (8 * (i % Long.BYTES)));
+            }
+            if (!known) {
+                return false;
+            }
+        }
+        return true;
     }
 
     /** Bytes that are not a sector's own, in words. */

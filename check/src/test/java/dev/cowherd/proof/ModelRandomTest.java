@@ -1,0 +1,149 @@
+package dev.cowherd.proof;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.cowherd.check.CheckListener;
+import dev.cowherd.check.CheckOptions;
+import dev.cowherd.check.CheckReport;
+import dev.cowherd.check.ImageCheck;
+import dev.cowherd.image.DetectZeroes;
+import dev.cowherd.image.Disk;
+import dev.cowherd.image.DiskOptions;
+import dev.cowherd.image.DiskQueue;
+import dev.cowherd.storage.CacheMode;
+import dev.cowherd.storage.FileOptions;
+import dev.cowherd.storage.FileStorage;
+import dev.cowherd.storage.Storage;
+import dev.cowherd.testkit.QemuImg;
+import dev.cowherd.testkit.Ran;
+import dev.cowherd.testkit.lab.ModelDisk;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** One to eight queues of drawn requests on real files: the model, our check and QEMU find nothing wrong. */
+class ModelRandomTest {
+    private static final int OPERATIONS = Lab.count(2_000, 10_000);
+    private static final int SEEDS = Lab.count(200, 20_000);
+    private static final List<Shape> SHAPES = Shape.pairwise();
+    /** The shapes are as many tests, so that a failure says which one it is. */
+    @TempDir
+    Path folder;
+
+    static IntStream shapes() {
+        return IntStream.range(0, SHAPES.size());
+    }
+
+    @ParameterizedTest
+    @MethodSource("shapes")
+    void whatQueuesLeaveIsWhatTheModelAllowsAndCheckAndQemuAgree(int index) throws Exception {
+        for (int run = index; run < SEEDS; run += SHAPES.size()) {
+            Shape shape = SHAPES.get(index);
+            long seed = Lab.seed() + run;
+            int queues = 1 << run / SHAPES.size() % 4;
+            try {
+                play(shape, seed, queues);
+            } catch (Exception | AssertionError e) {
+                throw new AssertionError(
+                        shape + ", " + queues + " queues, seed " + seed + " (-Dcowherd.seed=" + (seed - run) + "): "
+                                + e,
+                        e);
+            }
+        }
+    }
+
+    private void play(Shape shape, long seed, int queues) throws Exception {
+        Template template = Template.of(shape);
+        for (Path file : new Path[] {template.top, template.base, template.data}) {
+            if (file != null) {
+                Files.copy(file, folder.resolve(file.getFileName()), StandardCopyOption.REPLACE_EXISTING);
+            }
+        }
+        Path image = folder.resolve(template.top.getFileName());
+        if (template.data != null) {
+            QemuImg.v10()
+                    .run("amend", "-f", "qcow2", "-o", "data_file=" + folder.resolve("top.data"), image.toString())
+                    .orFail();
+        }
+        ModelDisk model = ModelDisk.ofZeros(shape.sizeBytes());
+        template.tell(model);
+        // Half of the runs work with a cache of two slices, so that tables come and go.
+        DiskOptions options = DiskOptions.defaults()
+                .withWritable(true)
+                .withCacheMode(CacheMode.UNSAFE)
+                .withSliceCacheBytes(seed % 2 == 0 ? DiskOptions.DEFAULT_SLICE_CACHE_BYTES : 8192)
+                .withDetectZeroes(List.of(DetectZeroes.values()).get((int) Math.floorMod(seed, 3L)))
+                .withPunchHoles(seed % 5 != 0);
+        try (Disk disk = Disk.open(image, options)) {
+            load(disk, model, shape, seed, queues);
+        }
+        MemorySegment all = contents(image);
+        model.beginRead(0).saw(all);
+        judge(image, all);
+    }
+
+    private static void load(Disk disk, ModelDisk model, Shape shape, long seed, int queues) throws Exception {
+        // Requests are as large as clusters: of the largest there are fewer.
+        int operations = shape.clusterBits() == 21 ? OPERATIONS / 20 : OPERATIONS;
+        try (ExecutorService threads = Executors.newFixedThreadPool(queues)) {
+            List<Future<Void>> loads = new ArrayList<>();
+            for (int q = 0; q < queues; q++) {
+                DiskQueue queue = disk.openQueue();
+                loads.add(
+                        threads.submit(new GuestLoad(queue, model, shape, seed * 64 + q, operations / queues, false)));
+            }
+            for (Future<Void> one : loads) {
+                one.get();
+            }
+        }
+    }
+
+    private static MemorySegment contents(Path image) throws IOException {
+        try (Disk disk = Disk.open(image, DiskOptions.defaults());
+                DiskQueue queue = disk.openQueue()) {
+            MemorySegment all = Arena.ofAuto().allocate(disk.sizeBytes());
+            queue.read(0, all);
+            return all;
+        }
+    }
+
+    private void judge(Path image, MemorySegment contents) throws IOException {
+        List<String> lines = new ArrayList<>();
+        try (Storage file = FileStorage.open(image, FileOptions.reading())) {
+            CheckReport report = ImageCheck.run(file, CheckOptions.defaults(), new CheckListener() {
+                @Override
+                public void found(String line) {
+                    lines.add(line);
+                }
+
+                @Override
+                public void progress(double fraction) {}
+            });
+            assertThat(report.isClean()).as("our check: %s", lines).isTrue();
+        }
+        QemuImg qemu = QemuImg.v10();
+        Ran checked = qemu.run("check", "-f", "qcow2", image.toString());
+        assertThat(checked.exit())
+                .as("qemu-img check: %s%s", checked.out(), checked.err())
+                .isZero();
+        Path twin = folder.resolve("twin.raw");
+        Files.write(twin, contents.toArray(ValueLayout.JAVA_BYTE));
+        Ran compared = qemu.run("compare", "-f", "qcow2", "-F", "raw", image.toString(), twin.toString());
+        assertThat(compared.exit())
+                .as("qemu-img compare with the raw twin: %s%s", compared.out(), compared.err())
+                .isZero();
+    }
+}

@@ -1,0 +1,149 @@
+package dev.cowherd.proof;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.cowherd.check.CheckListener;
+import dev.cowherd.check.CheckOptions;
+import dev.cowherd.check.CheckReport;
+import dev.cowherd.check.ImageCheck;
+import dev.cowherd.image.Disk;
+import dev.cowherd.image.DiskOptions;
+import dev.cowherd.image.DiskQueue;
+import dev.cowherd.storage.MemoryStorage;
+import dev.cowherd.storage.Storage;
+import dev.cowherd.testkit.lab.CrashState;
+import dev.cowherd.testkit.lab.ModelDisk;
+import dev.cowherd.testkit.lab.Power;
+import dev.cowherd.testkit.lab.SimStorage;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
+
+/** An image of some shape on simulated disks, with the model of what it holds. */
+final class Rig {
+    private static final Map<Path, MemoryStorage> BASES = new ConcurrentHashMap<>();
+
+    final Template template;
+    final Power power;
+    final SimStorage top;
+    final @Nullable SimStorage data;
+    final ModelDisk model;
+
+    private Rig(Template template, Power power, SimStorage top, @Nullable SimStorage data, ModelDisk model) {
+        this.template = template;
+        this.power = power;
+        this.top = top;
+        this.data = data;
+        this.model = model;
+    }
+
+    /** A fresh copy of a shape's image; its model keeps history for power cuts. */
+    static Rig of(Shape shape) throws IOException {
+        Template template = Template.of(shape);
+        Power power = new Power();
+        SimStorage top = load(template.top, power);
+        SimStorage data = template.data == null ? null : load(template.data, power);
+        ModelDisk model = ModelDisk.ofZeros(shape.sizeBytes(), power);
+        template.tell(model);
+        return new Rig(template, power, top, data, model);
+    }
+
+    private static SimStorage load(Path file, Power power) throws IOException {
+        return SimStorage.holding(file.toString(), MemorySegment.ofArray(Files.readAllBytes(file)), power);
+    }
+
+    /** The same image after a power cut; the model is still that of before. */
+    Rig after(CrashState state) {
+        SimStorage disk = state.disks().get(0);
+        return new Rig(
+                template,
+                disk.power(),
+                disk,
+                state.disks().size() > 1 ? state.disks().get(1) : null,
+                model);
+    }
+
+    long sizeBytes() {
+        return template.shape.sizeBytes();
+    }
+
+    /** Opens the disk; every file but the image's own ones comes from memory. */
+    Disk open(DiskOptions options, UnaryOperator<Storage> filter) throws IOException {
+        return Disk.open(filter.apply(top.reopen()), options.withStorageFilter(opened -> {
+            try {
+                try (opened) {
+                    return substitute(Path.of(opened.name()), filter);
+                }
+            } catch (IOException e) {
+                throw new java.io.UncheckedIOException(e);
+            }
+        }));
+    }
+
+    private Storage substitute(Path file, UnaryOperator<Storage> filter) throws IOException {
+        if (data != null && file.endsWith("top.data")) {
+            return filter.apply(data.reopen());
+        }
+        return BASES.computeIfAbsent(file, Rig::inMemory).reopen();
+    }
+
+    private static MemoryStorage inMemory(Path file) {
+        try {
+            MemoryStorage memory = new MemoryStorage(file.toString());
+            memory.write(
+                    0,
+                    Arena.ofAuto()
+                            .allocate(Files.size(file))
+                            .copyFrom(MemorySegment.ofArray(Files.readAllBytes(file))));
+            return memory;
+        } catch (IOException e) {
+            throw new java.io.UncheckedIOException(e);
+        }
+    }
+
+    Disk openReading() throws IOException {
+        return open(DiskOptions.defaults(), UnaryOperator.identity());
+    }
+
+    /** All that the guest reads. */
+    MemorySegment contents() throws IOException {
+        try (Disk disk = openReading();
+                DiskQueue queue = disk.openQueue()) {
+            MemorySegment all = Arena.ofAuto().allocate(disk.sizeBytes());
+            queue.read(0, all);
+            return all;
+        }
+    }
+
+    /** Our own check; fails on anything worse than leaks. */
+    CheckReport assertAtMostLeaks() throws IOException {
+        List<String> lines = new ArrayList<>();
+        CheckReport report = ImageCheck.run(top, new CheckOptions(1, 64 << 20), new CheckListener() {
+            @Override
+            public void found(String line) {
+                lines.add(line);
+            }
+
+            @Override
+            public void progress(double fraction) {}
+        });
+        assertThat(report.corruptions() + report.checkErrors())
+                .as("%s: the check says %s", template.shape, lines)
+                .isZero();
+        return report;
+    }
+
+    /** The whole disk as it is now against the model, by a read that nothing overlaps. */
+    void assertHoldsWhatTheModelAllows() throws IOException {
+        ModelDisk.Read read = model.beginRead(0);
+        read.saw(contents());
+    }
+}
