@@ -86,6 +86,16 @@ final class DemoContent {
         }
     }
 
+    /** Fills one cluster with what a reader of the disk must find there. */
+    static void fillExpected(MemorySegment destination, long cluster) {
+        Kind kind = kindOf(cluster);
+        if (kind.readsAsZeros()) {
+            destination.asSlice(0, CLUSTER_BYTES).fill((byte) 0);
+        } else {
+            fill(destination, cluster, kind.image(), kind.compressed());
+        }
+    }
+
     /**
      * Compares one cluster of the disk with what it must be.
      *
@@ -111,7 +121,7 @@ final class DemoContent {
     }
 
     /** Spreads a number over 64 bits, one to one. */
-    private static long mixed(long number) {
+    static long mixed(long number) {
         long z = (number + 1) * 0x9e3779b97f4a7c15L;
         z = (z ^ (z >>> 30)) * 0xbf58476d1ce4e5b9L;
         z = (z ^ (z >>> 27)) * 0x94d049bb133111ebL;

@@ -4,8 +4,12 @@ import dev.cowherd.check.CheckListener;
 import dev.cowherd.check.CheckOptions;
 import dev.cowherd.check.CheckReport;
 import dev.cowherd.check.ImageCheck;
+import dev.cowherd.check.ImageRepair;
+import dev.cowherd.check.RepairMode;
+import dev.cowherd.image.CreateOptions;
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskOptions;
+import dev.cowherd.image.ImageCreator;
 import dev.cowherd.nbd.NbdOptions;
 import dev.cowherd.nbd.NbdServer;
 import dev.cowherd.storage.FileOptions;
@@ -56,6 +60,7 @@ public record Demonstration(long sizeBytes, Duration each, Duration warmup) {
             check(chain, out);
             serve(disk, folder, out);
         }
+        write(chain, folder, out);
         out.printf(Locale.ROOT, "%nAll as it must be, in %.1f s.%n", (System.nanoTime() - start) / NANOS_PER_SECOND);
         out.flush();
     }
@@ -145,5 +150,47 @@ public record Demonstration(long sizeBytes, Duration each, Duration warmup) {
                 client.connections() == 1 ? "connection" : "connections",
                 seconds,
                 verified / MEBIBYTE);
+    }
+
+    private void write(DemoChain chain, Path folder, PrintStream out) throws IOException {
+        Path image = folder.resolve("written.qcow2");
+        CreateOptions options = CreateOptions.ofSize(sizeBytes)
+                .backing(chain.top().getFileName().toString(), "qcow2")
+                .build();
+        ImageCreator.create(image, options);
+        out.printf(Locale.ROOT, "%nWriting an overlay by %d queues, in a process of its own:%n%n", WriteScript.QUEUES);
+        out.flush();
+        KilledWriters killed = KilledWriters.run(image, folder, each);
+        out.printf(
+                Locale.ROOT,
+                "  killed (SIGKILL)    in the middle, after %d writes and %d flushes; %d MiB read back right%n",
+                killed.writes(),
+                killed.flushes(),
+                killed.verifiedBytes() / MEBIBYTE);
+        CheckReport report;
+        try (Storage storage = FileStorage.open(image, FileOptions.writing())) {
+            report = ImageRepair.run(storage, RepairMode.LEAKS, CheckOptions.defaults(), CheckListener.SILENT);
+        }
+        if (report.corruptions() > 0 || report.checkErrors() > 0) {
+            throw new IOException(image + ": check found " + report.corruptions() + " corruptions, "
+                    + report.checkErrors() + " errors");
+        }
+        @Nullable Path qemuImg = RealClient.qemuImg();
+        if (qemuImg != null) {
+            RealClient.run(List.of(qemuImg.toString(), "check", "-q", "-f", "qcow2", image.toString()));
+        }
+        out.printf(
+                Locale.ROOT,
+                "  check -r leaks      nothing corrupt, %d leaked clusters given back%s%n",
+                report.leaksFixed(),
+                qemuImg == null ? "" : "; qemu-img check agrees");
+        WrittenDisk found = WrittenDisk.verify(image, killed.durable());
+        out.printf(
+                Locale.ROOT,
+                "  opened again        %d blocks as flushed, %d written later, %d as below; every byte accounted for%n",
+                found.flushed(),
+                found.later(),
+                found.below());
+        out.flush();
     }
 }

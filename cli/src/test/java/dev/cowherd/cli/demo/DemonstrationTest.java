@@ -13,6 +13,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -33,6 +34,8 @@ final class DemonstrationTest {
                 .containsPattern("\n +4 +\\d+ +\\d+\\.\\d\\d +\\d+ MiB\n")
                 .contains("check top.qcow2     no errors", "qemu-img check agrees")
                 .contains("nbdcopy copied all by 4 connections", "16 MiB of the copy verified")
+                .containsPattern("killed \\(SIGKILL\\) +in the middle, after \\d+ writes and \\d+ flushes")
+                .containsPattern("opened again +[1-9]\\d* blocks as flushed, \\d+ written later, \\d+ as below")
                 .contains("All as it must be");
     }
 
@@ -45,6 +48,23 @@ final class DemonstrationTest {
         assertThat(RealClient.verifyFile(raw, SIZE)).isEqualTo(SIZE);
         qemu.run("check", chain.top().toString()).orFail();
         qemu.run("check", chain.middle().toString()).orFail();
+    }
+
+    @Test
+    void aFlushedWriteThatIsLostIsNoticed() throws IOException {
+        DemoChain.create(folder, SIZE);
+        Path image = folder.resolve("written.qcow2");
+        QemuImg qemu = QemuImg.v10();
+        qemu.create(image, "16M", "-b", "top.qcow2", "-F", "qcow2");
+        KilledWriters killed = KilledWriters.run(image, folder, Duration.ofMillis(200));
+        assertThat(WrittenDisk.verify(image, killed.durable()).flushed()).isPositive();
+        WriteScript script = new WriteScript(SIZE >> DemoContent.CLUSTER_BITS);
+        long lost = script.firstBlock(2, killed.durable().get(2)) * WriteScript.BLOCK_BYTES;
+        qemu.io(image, List.of("write -P 17 " + lost + " 512"));
+        assertThatThrownBy(() -> WrittenDisk.verify(image, killed.durable()))
+                .isInstanceOf(IOException.class)
+                .hasMessageContaining(
+                        "block " + lost / WriteScript.BLOCK_BYTES + " holds bytes that nobody wrote there");
     }
 
     @Test
