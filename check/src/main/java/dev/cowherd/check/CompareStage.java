@@ -25,6 +25,7 @@ final class CompareStage implements Crew.Job {
     private boolean copiedSuspect;
     private boolean signalled;
     private boolean uncounted;
+    private long overflows;
 
     CompareStage(
             Geometry geometry, ReferenceCounts counts, RefcountBlocks refcounts, long clusters, Progress progress) {
@@ -165,6 +166,7 @@ final class CompareStage implements Crew.Job {
         Collections.sort(differing);
         RegionReader reader = new RegionReader(host);
         long max = geometry.maxRefcount();
+        overflows = 0;
         for (long part : differing) {
             long from = part << ReferenceCounts.REGION_BITS;
             int length = (int) Math.min(ReferenceCounts.REGION_CLUSTERS, clusters - from);
@@ -172,7 +174,10 @@ final class CompareStage implements Crew.Job {
             ReferenceCounts.Region region = counts.regionAt(from);
             for (int i = 0; i < length; i++) {
                 long references = region == null ? 0 : region.get(i);
-                references = Long.compareUnsigned(references, max) > 0 ? max : references;
+                if (Long.compareUnsigned(references, max) > 0) {
+                    overflows += references - max;
+                    references = max;
+                }
                 if (reader.values[i] != 0 || references != 0) {
                     highest = Math.max(highest, from + i);
                 }
@@ -181,6 +186,11 @@ final class CompareStage implements Crew.Job {
                 }
             }
         }
+    }
+
+    /** References that are more than a refcount can hold; of the last walk over the differences. */
+    long overflows() {
+        return overflows;
     }
 
     /** Whether a cluster in use has a refcount of 0, for which there may be no block; complete after the report. */

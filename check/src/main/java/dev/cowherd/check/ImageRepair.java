@@ -134,7 +134,7 @@ public final class ImageRepair {
         CompareStage compare = fresh.compare();
         Findings own = new Findings(listener);
         new RefcountRepair(RepairMode.LEAKS, fresh, storage, host, own, writer).run(compare);
-        findings.fixedCorruptions(Math.max(0, before.corruptions() - left.corruptions()));
+        findings.fixedCorruptions(Math.max(0, before.corruptions() - left.corruptions() - compare.overflows()));
         findings.fixedLeaks(Math.max(0, before.leaks() - left.leaks()));
         // References past the old end of the file may lie within the new one, and count only now: they stay to be
         // reported.

@@ -51,6 +51,7 @@ final class RefcountRepair {
                 }
             });
             edits.flush();
+            findings.alsoCorrupt(compare.overflows());
             writer.sync();
             compare.differences(host, (cluster, refcount, references) -> {
                 if (Long.compareUnsigned(refcount, references) > 0) {

@@ -147,7 +147,7 @@ class BrokenImagesTest {
         return lines;
     }
 
-    private static void apply(FileChannel file, Map<Integer, byte[]> patches) throws IOException {
+    static void apply(FileChannel file, Map<Integer, byte[]> patches) throws IOException {
         for (Map.Entry<Integer, byte[]> patch : patches.entrySet()) {
             file.write(ByteBuffer.wrap(patch.getValue()), patch.getKey());
         }
