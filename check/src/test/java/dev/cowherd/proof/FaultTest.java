@@ -156,4 +156,59 @@ class FaultTest {
                 Shape.plain(16),
                 Shape.plain(12).over(Shape.Below.RAW));
     }
+
+    static Stream<Script> structuralScripts() {
+        List<Script> scripts = new ArrayList<>();
+        long seed = Lab.seed() + 500;
+        for (Shape shape : List.of(
+                Shape.plain(9),
+                Shape.plain(9).withRefcountOrder(1).over(Shape.Below.SHORT),
+                Shape.plain(12).withSnapshot(),
+                Shape.plain(12).withData(Shape.Data.FILE))) {
+            scripts.add(new Script(shape, SimFault.CHANGES, true, Errno.EIO, seed++));
+            scripts.add(new Script(shape, SimFault.CHANGES, false, Errno.ENOSPC, seed++));
+        }
+        return scripts.stream();
+    }
+
+    @ParameterizedTest
+    @MethodSource("structuralScripts")
+    void noFaultLeavesAStructuralChangeHalfDone(Script script) throws Exception {
+        int k = 1;
+        while (playStructural(script, k)) {
+            k++;
+        }
+        assertThat(k).as("operations that failed in turn").isGreaterThan(10);
+    }
+
+    private static boolean playStructural(Script script, int k) throws Exception {
+        Rig rig = Rig.of(script.shape, StructureLoad.room(script.shape));
+        List<IOException> failures = new ArrayList<>();
+        boolean hit;
+        try {
+            Disk disk = rig.open(DiskOptions.defaults().withWritable(true), UnaryOperator.identity());
+            DiskQueue queue = disk.openQueue();
+            StructureLoad changes = new StructureLoad(rig, disk, queue, script.seed, 8, true);
+            SimFault fault = new SimFault(script.operations, k, script.once, script.errno);
+            rig.top.fail(fault);
+            changes.call();
+            failures.addAll(changes.failures());
+            boolean saved = flushAndClose(disk, queue, rig.model, failures);
+            hit = rig.top.faultsHit() > 0;
+            rig.top.fail(null);
+            assertThat(failures.isEmpty())
+                    .as("a fault reaches somebody, and nothing fails without one")
+                    .isEqualTo(!hit);
+            rig.assertAtMostLeaks();
+            if (saved) {
+                rig.assertHoldsWhatTheModelAllows();
+                changes.checkAfterCut(rig.power.now(), rig);
+            }
+            rig.model.checkAfterCut(rig.power.now(), rig.contents());
+            judgeLastCuts(rig);
+        } catch (Exception | AssertionError e) {
+            throw new AssertionError(script + ", k = " + k + ": " + e + "; failures " + failures, e);
+        }
+        return hit;
+    }
 }

@@ -26,6 +26,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.SplittableRandom;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -93,6 +94,32 @@ class ModelRandomTest {
         MemorySegment all = contents(image);
         model.beginRead(0).saw(all);
         judge(image, all);
+        if (seed % 2 == 0) {
+            andBack(image, shape, model, seed);
+        }
+    }
+
+    /** QEMU goes on with the image, and we read what both have written. */
+    private void andBack(Path image, Shape shape, ModelDisk model, long seed) throws IOException {
+        SplittableRandom random = new SplittableRandom(seed);
+        List<String> commands = new ArrayList<>();
+        for (int i = 0; i < 6; i++) {
+            long offset = random.nextLong(shape.sizeBytes() / 512) * 512;
+            long length =
+                    Math.min((1 + random.nextLong(3L * shape.clusterBytes() / 512)) * 512, shape.sizeBytes() - offset);
+            if (i % 3 == 2) {
+                model.beginZeroes(offset, length).done();
+                commands.add("write -z -u " + offset + " " + length);
+            } else {
+                MemorySegment bytes = MemorySegment.ofArray(new byte[Math.toIntExact(length)]);
+                model.beginWrite(offset, bytes).done();
+                Path content = folder.resolve("qemu-writes-" + i);
+                Files.write(content, bytes.toArray(ValueLayout.JAVA_BYTE));
+                commands.add("write -s " + content + " " + offset + " " + length);
+            }
+        }
+        QemuImg.v10().io(image, commands);
+        model.beginRead(0).saw(contents(image));
     }
 
     private static void load(Disk disk, ModelDisk model, Shape shape, long seed, int queues) throws Exception {

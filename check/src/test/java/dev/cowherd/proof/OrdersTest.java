@@ -144,4 +144,38 @@ class OrdersTest {
                 .isZero();
         rig.assertHoldsWhatTheModelAllows();
     }
+
+    /** Two queues go on while a third one's disk is resized under them, and snapshots come and go. */
+    @Test
+    void drawnOrdersOfStructuralChanges() {
+        List<Shape> shapes = PowerCutTest.structuralShapes().toList();
+        for (int i = 0; i < DRAWN / 4; i += 5) {
+            Shape shape = shapes.get(i / 5 % shapes.size());
+            long seed = Lab.seed() + i;
+            try {
+                Schedules.drawn(seed, 5).explore(steps -> structuralChanges(shape, seed, steps));
+            } catch (AssertionError e) {
+                throw new AssertionError(shape + ", load of seed " + seed + ": " + e.getMessage(), e);
+            }
+        }
+    }
+
+    private static void structuralChanges(Shape shape, long seed, StepScheduler steps) throws Exception {
+        Rig rig = Rig.of(shape, StructureLoad.room(shape));
+        StructureLoad changes;
+        try (Disk disk = rig.open(stepped(steps), storage -> new SteppedStorage(storage, steps))) {
+            for (int q = 0; q < 2; q++) {
+                DiskQueue queue = disk.openQueue();
+                steps.worker("queue " + q, new GuestLoad(queue, rig.model, shape, seed * 8 + q, 8, false));
+            }
+            changes = new StructureLoad(rig, disk, disk.openQueue(), seed * 8 + 2, 8, false);
+            steps.worker("structure", changes);
+            steps.run();
+        }
+        assertThat(rig.assertAtMostLeaks().leaks())
+                .as("leaks after a clean close")
+                .isZero();
+        rig.assertHoldsWhatTheModelAllows();
+        changes.checkAfterCut(rig.power.now(), rig);
+    }
 }

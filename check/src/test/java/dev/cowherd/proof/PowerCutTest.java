@@ -18,6 +18,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** Whenever the power goes: the image opens, the check finds at most leaks, and the guest finds what it was promised. */
 class PowerCutTest {
     private static final int STATES = Lab.count(20_000, 1_000_000);
+    private static final int STRUCTURAL_STATES = Lab.count(4_000, 200_000);
 
     static Stream<Shape> shapes() {
         List<Shape> shapes = new ArrayList<>();
@@ -64,10 +65,56 @@ class PowerCutTest {
                             Rig after = rig.after(state);
                             after.assertAtMostLeaks();
                             rig.model.checkAfterCut(state.cut(), after.contents());
+                            if (state.number() % 64 == 0) {
+                                after.assertCanGoOn(seed);
+                            }
                         }));
                 assertThat(running).isPositive();
             });
         }
         assertThat(judged.get()).isGreaterThan(budget / 4);
+    }
+
+    static Stream<Shape> structuralShapes() {
+        return Stream.of(
+                Shape.plain(9),
+                Shape.plain(9).withRefcountOrder(1),
+                Shape.plain(9).withRefcountOrder(6).over(Shape.Below.SHORT),
+                Shape.plain(9).withVersion(2).over(Shape.Below.LONG),
+                Shape.plain(9).packed(Shape.Packing.ZSTD),
+                Shape.plain(12).withSnapshot().over(Shape.Below.QCOW2),
+                Shape.plain(12).withData(Shape.Data.FILE),
+                Shape.plain(16).withExtended().over(Shape.Below.RAW));
+    }
+
+    /** One queue writes while the disk is resized and snapshots come, go and are applied. */
+    @ParameterizedTest
+    @MethodSource("structuralShapes")
+    void everyCutOfAStructuralChangeLeavesItWholeOrNotThere(Shape shape) {
+        int runs = Lab.count(4, 20);
+        long budget = STRUCTURAL_STATES / (structuralShapes().count() * runs);
+        for (int i = 0; i < runs; i++) {
+            long seed = Lab.seed() + 1000 + i;
+            Schedules.drawn(seed, 1).explore(steps -> {
+                Rig rig = Rig.of(shape, StructureLoad.room(shape));
+                DiskOptions options = DiskOptions.defaults()
+                        .withWritable(true)
+                        .withSliceCacheBytes(8192)
+                        .withWaits(signal -> steps.await(signal::isFired, "a signal"));
+                Disk disk = rig.open(options, storage -> new SteppedStorage(storage, steps));
+                steps.worker("guest", new GuestLoad(disk.openQueue(), rig.model, shape, seed * 31, 12, false));
+                StructureLoad changes = new StructureLoad(rig, disk, disk.openQueue(), seed * 37, 10, false);
+                steps.worker("structure", changes);
+                steps.run();
+                disk.close();
+                rig.assertHoldsWhatTheModelAllows();
+                CrashStates.of(rig.power).withSeed(seed).atMost(budget).forEach(state -> {
+                    Rig after = rig.after(state);
+                    after.assertAtMostLeaks();
+                    rig.model.checkAfterCut(state.cut(), after.contents());
+                    changes.checkAfterCut(state.cut(), after);
+                });
+            });
+        }
     }
 }

@@ -6,6 +6,8 @@ import dev.cowherd.check.CheckListener;
 import dev.cowherd.check.CheckOptions;
 import dev.cowherd.check.CheckReport;
 import dev.cowherd.check.ImageCheck;
+import dev.cowherd.check.ImageRepair;
+import dev.cowherd.check.RepairMode;
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskOptions;
 import dev.cowherd.image.DiskQueue;
@@ -47,11 +49,16 @@ final class Rig {
 
     /** A fresh copy of a shape's image; its model keeps history for power cuts. */
     static Rig of(Shape shape) throws IOException {
+        return of(shape, 0);
+    }
+
+    /** The same, the model with so many bytes more for a disk that grows. */
+    static Rig of(Shape shape, long room) throws IOException {
         Template template = Template.of(shape);
         Power power = new Power();
         SimStorage top = load(template.top, power);
         SimStorage data = template.data == null ? null : load(template.data, power);
-        ModelDisk model = ModelDisk.ofZeros(shape.sizeBytes(), power);
+        ModelDisk model = ModelDisk.ofZeros(shape.sizeBytes() + room, power);
         template.tell(model);
         return new Rig(template, power, top, data, model);
     }
@@ -115,7 +122,16 @@ final class Rig {
 
     /** All that the guest reads. */
     MemorySegment contents() throws IOException {
-        try (Disk disk = openReading();
+        return contents(DiskOptions.defaults());
+    }
+
+    /** All that a snapshot holds. */
+    MemorySegment contentsOf(String snapshot) throws IOException {
+        return contents(DiskOptions.defaults().withSnapshot(snapshot));
+    }
+
+    private MemorySegment contents(DiskOptions options) throws IOException {
+        try (Disk disk = open(options, UnaryOperator.identity());
                 DiskQueue queue = disk.openQueue()) {
             MemorySegment all = Arena.ofAuto().allocate(disk.sizeBytes());
             queue.read(0, all);
@@ -139,6 +155,25 @@ final class Rig {
                 .as("%s: the check says %s", template.shape, lines)
                 .isZero();
         return report;
+    }
+
+    /** Goes on after a power cut: repairs the leaks, writes, and is still right. */
+    void assertCanGoOn(long seed) throws IOException {
+        MemorySegment before = contents();
+        ImageRepair.run(top, RepairMode.LEAKS, new CheckOptions(1, 64 << 20), CheckListener.SILENT);
+        assertThat(assertAtMostLeaks().leaks())
+                .as("leaks after the repair of leaks")
+                .isZero();
+        assertThat(contents().mismatch(before))
+                .as("repair of leaks changes no byte")
+                .isEqualTo(-1);
+        ModelDisk fresh = ModelDisk.ofZeros(before.byteSize(), top.power());
+        fresh.beginRestore(before).done();
+        try (Disk disk = open(DiskOptions.defaults().withWritable(true), UnaryOperator.identity())) {
+            new GuestLoad(disk.openQueue(), fresh, template.shape, seed, 12, false).call();
+        }
+        assertThat(assertAtMostLeaks().leaks()).as("leaks after a clean close").isZero();
+        fresh.beginRead(0).saw(contents());
     }
 
     /** The whole disk as it is now against the model, by a read that nothing overlaps. */

@@ -128,14 +128,33 @@ public final class ModelDisk {
         return begin(offset, length, 0, true);
     }
 
-    private synchronized Request begin(long offset, long length, long stamp, boolean optional) {
+    /**
+     * A request begins after which the disk holds again what it held once, as when a snapshot is applied.
+     *
+     * @param contents what was read then, from the disk's start on
+     * @return to be told of its end
+     */
+    public Request beginRestore(MemorySegment contents) {
+        long[] was = new long[(int) requireSectors(contents.byteSize())];
+        for (int i = 0; i < was.length; i++) {
+            was[i] = Stamps.find(i, contents, (long) i * Stamps.SECTOR);
+        }
+        return begin(0, was, false);
+    }
+
+    private Request begin(long offset, long length, long stamp, boolean optional) {
+        long[] all = new long[(int) requireSectors(length)];
+        Arrays.fill(all, stamp);
+        return begin(offset, all, optional);
+    }
+
+    private synchronized Request begin(long offset, long[] values, boolean optional) {
         int first = (int) requireSectors(offset);
-        int count = (int) requireSectors(length);
         long begun = ++clock;
         long instant = instants.getAsLong();
-        Version[] versions = new Version[count];
-        for (int i = 0; i < count; i++) {
-            versions[i] = new Version(stamp, optional, begun, instant);
+        Version[] versions = new Version[values.length];
+        for (int i = 0; i < values.length; i++) {
+            versions[i] = new Version(values[i], optional, begun, instant);
             List<Version> history = sectors.get(first + i);
             history.add(versions[i]);
             prune(history);
