@@ -324,6 +324,10 @@ public final class WritableImage {
      */
     public void settle(LayerHandles handles) throws IOException {
         if (health.isStopped()) {
+            // What was written since the last good flush may be lost: whoever closes the image must hear of it.
+            if (header.isPreparedForWriting()) {
+                health.requireSound();
+            }
             return;
         }
         if (flush.isDirty() || !gate.isEmpty()) {

@@ -1,0 +1,74 @@
+package dev.cowherd.proof;
+
+import dev.cowherd.storage.Storage;
+import dev.cowherd.storage.filter.InterceptingStorage;
+import dev.cowherd.storage.filter.Request;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+
+/** Holds the first operation of a kind just before it reaches the host, for as long as a test wants. */
+final class HeldStorage extends InterceptingStorage {
+    /** One operation to be held; shared by all handles. */
+    static final class Hold {
+        private final AtomicReference<@Nullable Predicate<Request>> wanted;
+        private final CountDownLatch reached = new CountDownLatch(1);
+        private final CountDownLatch released = new CountDownLatch(1);
+
+        /** Holds the first operation, from now on, that this is true of. */
+        Hold(Predicate<Request> wanted) {
+            this.wanted = new AtomicReference<>(wanted);
+        }
+
+        /** Waits until the operation is there. */
+        void awaitReached() {
+            try {
+                reached.await();
+            } catch (InterruptedException e) {
+                throw new IllegalStateException(e);
+            }
+        }
+
+        void release() {
+            released.countDown();
+        }
+    }
+
+    /** What is held at the moment. */
+    static final class Holds {
+        private volatile @Nullable Hold hold;
+
+        Hold next(Predicate<Request> wanted) {
+            Hold made = new Hold(wanted);
+            hold = made;
+            return made;
+        }
+    }
+
+    private final Holds holds;
+
+    HeldStorage(Storage next, Holds holds) {
+        super(next);
+        this.holds = holds;
+    }
+
+    @Override
+    protected void begin(Request request) {
+        Hold hold = holds.hold;
+        Predicate<Request> wanted = hold == null ? null : hold.wanted.get();
+        if (hold != null && wanted != null && wanted.test(request) && hold.wanted.compareAndSet(wanted, null)) {
+            hold.reached.countDown();
+            try {
+                hold.released.await();
+            } catch (InterruptedException e) {
+                throw new IllegalStateException(e);
+            }
+        }
+    }
+
+    @Override
+    protected InterceptingStorage around(Storage reopened) {
+        return new HeldStorage(reopened, holds);
+    }
+}
