@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,6 +32,9 @@ import org.jspecify.annotations.Nullable;
  * <p>Thread-safe. One round at a time, by {@link Turn}; no monitor is held over I/O.
  */
 final class FlushProcedure {
+    /** More than this is not left waiting for a guest's flush: the file would grow by it. */
+    private static final long MAX_DROPPED_BYTES = 64L << 20;
+
     private final ImageMap map;
     private final ImageHeader header;
     private final Allocator allocator;
@@ -38,6 +42,10 @@ final class FlushProcedure {
     private final Health health;
     private final Geometry geometry;
     private final int maxDirtySlices;
+    private final long maxDroppedClusters;
+    /** Clusters that changes since the last round let go of: their space can be used again after the next one only. */
+    private final AtomicLong droppedClusters = new AtomicLong();
+
     private final Turn turn;
 
     /** Counts rounds; written by who has the turn. */
@@ -67,6 +75,7 @@ final class FlushProcedure {
         this.geometry = map.geometry();
         int sliceBytes = map.sliceEntries() * geometry.l2EntryBytes();
         this.maxDirtySlices = Math.clamp(cacheBytes / 4 / sliceBytes, 2, 1 << 20);
+        this.maxDroppedClusters = MAX_DROPPED_BYTES >>> geometry.clusterBits();
         this.turn = new Turn(waits);
     }
 
@@ -75,6 +84,13 @@ final class FlushProcedure {
         synchronized (dirtyLock) {
             dirtySlices.add(slice);
             dirtyCount = dirtySlices.size();
+        }
+    }
+
+    /** Entries let go of clusters. */
+    void dropped(List<Dropped> drops) {
+        for (Dropped one : drops) {
+            droppedClusters.addAndGet(one.count());
         }
     }
 
@@ -98,9 +114,9 @@ final class FlushProcedure {
         return allocator.isDirty();
     }
 
-    /** Whether so much is dirty that a round should make room in the cache. */
+    /** Whether a round should make room: in the cache, or in the file. */
     boolean isTooMuchDirty() {
-        return dirtyCount > maxDirtySlices;
+        return dirtyCount > maxDirtySlices || droppedClusters.get() > maxDroppedClusters;
     }
 
     /** Makes durable all that had ended before the call. */
@@ -142,6 +158,7 @@ final class FlushProcedure {
 
     private Work copy() {
         List<Slice> slices;
+        droppedClusters.set(0);
         synchronized (dirtyLock) {
             slices = dirtySlices;
             dirtySlices = new ArrayList<>();

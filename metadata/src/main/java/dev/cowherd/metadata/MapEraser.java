@@ -192,6 +192,7 @@ final class MapEraser {
         }
         if (changed) {
             List<Dropped> dropped = drops.stamped(epochs);
+            flush.dropped(dropped);
             if (slice.markDirty(dropped)) {
                 flush.sliceChanged(slice);
             }

@@ -311,6 +311,7 @@ final class MapWriter {
         }
         // The stamp is taken when every look-up sees the new entries.
         drops.addAll(dropped.stamped(epochs));
+        flush.dropped(drops);
         if (slice.markDirty(drops)) {
             flush.sliceChanged(slice);
         }
