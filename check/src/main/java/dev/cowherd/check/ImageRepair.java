@@ -58,27 +58,29 @@ public final class ImageRepair {
 
     /**
      * Makes a dirty image fit to be written: one whose last writer did not come to bring its refcounts up to date, which the
-     * format demands before anything is allocated (specification: dirty bit). An image that is not dirty is left alone.
+     * format demands before anything is allocated (specification: dirty bit). A file that is no QCOW2 image, or not dirty, or also
+     * marked corrupt (then it must not be written anyway), is left alone.
      *
      * @param file the image's file, writable; stays open
-     * @param header the image's header as it is in the file
      * @param options how many threads and how much memory
      * @param listener hears of faults and repairs, on the calling thread
-     * @return whether the image was dirty; if so, the header must be read again
+     * @return whether the image was repaired
      * @throws CorruptImageException if it could not be repaired
      * @throws IOException if the host fails
      */
-    public static boolean cleanDirty(Storage file, Header header, CheckOptions options, CheckListener listener)
-            throws IOException {
-        if (!header.isDirty()) {
-            return false;
+    public static boolean cleanDirty(Storage file, CheckOptions options, CheckListener listener) throws IOException {
+        try (HostTables host = new HostTables(file)) {
+            Header header = Inspection.readHeaderIfAny(file, host);
+            if (header == null || !header.isDirty() || header.isCorrupt()) {
+                return false;
+            }
         }
         CheckReport report = run(file, RepairMode.ALL, options, listener);
         if (report.checkErrors() > 0 || report.corruptions() > 0) {
             throw new CorruptImageException(
                     Feature.DIRTY.label(),
                     -1,
-                    "the image was not closed cleanly and could not be repaired: " + report.corruptions()
+                    "the image was not closed by its last writer and could not be repaired: " + report.corruptions()
                             + " corruptions are left");
         }
         return true;

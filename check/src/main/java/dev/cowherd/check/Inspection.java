@@ -42,7 +42,7 @@ final class Inspection {
         this.host = host;
         this.findings = findings;
         long exactBytes = storage.sizeBytes();
-        this.header = readHeader(exactBytes);
+        this.header = readHeader(host, exactBytes);
         // A last sector that is there in part counts as there; what it lacks reads as zeros.
         this.fileBytes = (exactBytes + CheckLimits.SECTOR_BYTES - 1) & -CheckLimits.SECTOR_BYTES;
         this.geometry = header.geometry();
@@ -66,17 +66,24 @@ final class Inspection {
         return 1 + 2 * (tables + 2 * blocks);
     }
 
-    private Header readHeader(long exactBytes) throws IOException {
-        ByteBuffer bytes = firstBytes((int) Math.min(exactBytes, Header.PREFIX_BYTES));
+    /** The header, or null of a file without the magic. */
+    static @Nullable Header readHeaderIfAny(Storage storage, HostTables host) throws IOException {
+        long bytes = storage.sizeBytes();
+        ByteBuffer prefix = firstBytes(host, (int) Math.min(bytes, Header.PREFIX_BYTES));
+        return Header.hasMagic(prefix) ? readHeader(host, bytes) : null;
+    }
+
+    private static Header readHeader(HostTables host, long exactBytes) throws IOException {
+        ByteBuffer bytes = firstBytes(host, (int) Math.min(exactBytes, Header.PREFIX_BYTES));
         int needed = Header.bytesNeeded(bytes, exactBytes);
         while (needed > bytes.limit()) {
-            bytes = firstBytes(needed);
+            bytes = firstBytes(host, needed);
             needed = Header.bytesNeeded(bytes, exactBytes);
         }
         return Header.decodeForCheck(bytes, exactBytes);
     }
 
-    private ByteBuffer firstBytes(int count) throws IOException {
+    private static ByteBuffer firstBytes(HostTables host, int count) throws IOException {
         byte[] bytes = new byte[count];
         host.bytes(0, count, bytes);
         return ByteBuffer.wrap(bytes);

@@ -28,8 +28,10 @@ final class DiskArguments {
         return argument;
     }
 
+    /** Opens a disk; one that is going to be written and was not closed by its last writer is repaired first. */
     static Disk open(Invocation in, String name, DiskOptions options) throws CommandException {
         try {
+            DirtyImages.repair(in.path(name), options, in.err());
             return Disk.open(in.path(name), options);
         } catch (IOException e) {
             throw Failures.couldNotOpen(name, e);

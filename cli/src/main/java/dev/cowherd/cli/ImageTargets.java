@@ -4,6 +4,7 @@ import dev.cowherd.cli.convert.ImageTarget;
 import dev.cowherd.image.CreateOptions;
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskOptions;
+import dev.cowherd.image.ImageFormat;
 import dev.cowherd.storage.CacheMode;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -19,6 +20,7 @@ final class ImageTargets {
             throws IOException, CommandException {
         DiskOptions options = in.diskOptions().withCacheMode(cache);
         if (args.noCreate) {
+            DirtyImages.repair(path, options.withFormat(ImageFormat.QCOW2).withWritable(true), in.err());
             return ImageTarget.existing(path, options, sizeBytes, args.targetIsZero, args.backingFile != null);
         }
         creation.setSize(sizeBytes);

@@ -18,6 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * {@code check -r} prints byte for byte what qemu-img 10 prints, on both streams, ends with its exit codes, and leaves an image
@@ -231,9 +232,34 @@ class CheckRepairAgainstQemuTest {
         assertThat(longAt(88)).isZero();
     }
 
-    @Test
-    void anImageWhoseWriterWasKilledIsRepaired() throws Exception {
-        QEMU.create(image, "24M", "-o", "lazy_refcounts=on");
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "",
+                ",refcount_bits=1,cluster_size=4k",
+                ",refcount_bits=2,cluster_size=1k",
+                ",refcount_bits=8,cluster_size=512",
+                ",refcount_bits=64",
+                ",extended_l2=on,cluster_size=16k"
+            })
+    void anImageWhoseWriterWasKilledIsRepaired(String options) throws Exception {
+        killWriter(options);
+        assertThat(longAt(72) & 1).isEqualTo(1);
+        content = QEMU.bytesOf(image);
+        assertSame(1, "check", "-r", "leaks", image.toString());
+        assertSame(0, "check", "-r", "all", image.toString());
+        assertSame(0, "check", "-r", "all", "--output=json", image.toString());
+        new CommandLine(folder).run("check", "-r", "all", image.toString());
+        assertThat(longAt(72) & 1).isZero();
+    }
+
+    /** An image whose refcounts were left behind; a snapshot of before makes some of them more than 1 where their width allows. */
+    private void killWriter(String options) {
+        QEMU.create(image, "24M", "-o", "lazy_refcounts=on".concat(options));
+        QEMU.io(image, List.of("write -P 5 64k 300k", "write -P 6 10M 100k"));
+        if (!options.contains("refcount_bits=1,")) {
+            QEMU.run("snapshot", "-c", "before", image.toString()).orFail();
+        }
         try (RunningPeer writer = RunningPeer.start(List.of(
                 Peers.qemu10("qemu-io").toString(),
                 "-f",
@@ -249,12 +275,63 @@ class CheckRepairAgainstQemuTest {
                 image.toString()))) {
             writer.awaitEnd();
         }
-        assertThat(longAt(72)).isEqualTo(1);
-        content = QEMU.bytesOf(image);
-        assertSameInAllForms(1, "leaks");
-        assertSameInAllForms(0, "all");
-        new CommandLine(folder).run("check", "-r", "all", image.toString());
+    }
+
+    @Test
+    void aDirtyImageIsRepairedBeforeItIsWrittenInTheWordsOfQemu() throws IOException {
+        killWriter("");
+        byte[] dirty = Files.readAllBytes(image);
+        Path source = Files.write(folder.resolve("source.raw"), new byte[24 << 20]);
+        Ran expected = QEMU.run("convert", "-n", "-f", "raw", "-O", "qcow2", source.toString(), image.toString());
+        assertThat(expected.err()).contains("Rebuilding refcount structure");
+        Files.write(image, dirty);
+        Ran ours = new CommandLine(folder)
+                .run("convert", "-n", "-f", "raw", "-O", "qcow2", source.toString(), image.toString());
+        assertThat(ours.exit()).isEqualTo(expected.exit()).isZero();
+        assertThat(ours.err()).isEqualTo(expected.err());
         assertThat(longAt(72)).isZero();
+        assertThat(QEMU.run("check", image.toString()).orFail().out()).startsWith("No errors");
+        assertThat(QEMU.run("compare", "-f", "raw", "-F", "qcow2", source.toString(), image.toString())
+                        .exit())
+                .isZero();
+    }
+
+    @Test
+    void aDirtyImageThatCannotBeRepairedIsNotWritten() throws IOException {
+        killWriter("");
+        putLong(L1, longAt(L1) | 1);
+        Path source = Files.write(folder.resolve("source.raw"), new byte[24 << 20]);
+        Ran ours = new CommandLine(folder)
+                .run("convert", "-n", "-f", "raw", "-O", "qcow2", source.toString(), image.toString());
+        assertThat(ours.exit()).isEqualTo(1);
+        assertThat(ours.err()).contains("could not be repaired");
+        assertThat(longAt(72)).isEqualTo(1);
+    }
+
+    @Test
+    void aLuksHeaderCountsWhenRefcountsAreMadeAnew() throws IOException {
+        String[] secret = {"--object", "secret,id=key,data=abc"};
+        QEMU.create(
+                image,
+                "4M",
+                secret[0],
+                secret[1],
+                "-o",
+                "encrypt.format=luks,encrypt.key-secret=key,encrypt.iter-time=10");
+        String opened = "driver=qcow2,file.filename=" + image + ",encrypt.key-secret=key";
+        QEMU.ioOn(
+                List.of("--object", "secret,id=key,data=abc", "--image-opts"),
+                Path.of(opened),
+                List.of("write -P 9 0 1M"));
+        putLong(longAt(48), 0);
+        Ran ours = new CommandLine(folder).run("check", "-r", "all", image.toString());
+        assertThat(ours.exit()).as(ours.err()).isZero();
+        Ran checked = QEMU.run("check", secret[0], secret[1], "--image-opts", opened);
+        assertThat(checked.orFail().out()).startsWith("No errors were found on the image.");
+        QEMU.ioOn(
+                List.of("--object", "secret,id=key,data=abc", "--image-opts"),
+                Path.of(opened),
+                List.of("read -P 9 0 1M"));
     }
 
     @Test
