@@ -14,6 +14,8 @@ final class HelpCommand implements Command {
               compare  [-f FMT] [-F FMT] [-T CACHE] [-s] [-p] [-q] [-U] FILE1 FILE2
               convert  [-O raw|qcow2] [-f FMT] [-l SNAPSHOT] [-o OPTIONS] [-B FILE -F FMT] [-n] [-p] [-q] [-S SIZE]
                        [-m N] [-r RATE] [-t CACHE] [-T CACHE] [--target-is-zero] [-U] FILE ... OUTPUT
+              resize   [-f FMT] [--shrink] [--preallocation=MODE] [-q] FILE [+|-]SIZE
+              snapshot [-l | -c NAME | -a SNAPSHOT | -d NAME] [-f FMT] [-q] [-U] FILE
               bench    [-w] [-c COUNT] [-d DEPTH] [-f FMT] [-s SIZE] [--flush-interval=N] [--queues N] [--random] [--runtime SECONDS] FILE
 
             Commands of our own:

@@ -120,7 +120,9 @@ public final class Main {
             case "serve" -> new ServeCommand();
             case "demo" -> new DemoCommand();
             case "create" -> new CreateCommand();
-            case "amend", "bitmap", "commit", "dd", "rebase", "resize", "snapshot" -> notYet(name);
+            case "resize" -> new ResizeCommand();
+            case "snapshot" -> new SnapshotCommand();
+            case "amend", "bitmap", "commit", "dd", "rebase" -> notYet(name);
             default -> null;
         };
     }

@@ -9,6 +9,12 @@ import org.jspecify.annotations.Nullable;
 final class SizeArgument {
     private static final String SUFFIXES = "bkmgtpe";
 
+    /** What is no size at all. */
+    static final long NO_SIZE = -1;
+
+    /** A size below zero or beyond what a file can have. */
+    static final long OUT_OF_RANGE = -2;
+
     private SizeArgument() {}
 
     /**
@@ -20,12 +26,24 @@ final class SizeArgument {
      * @throws CommandException if it is no size or does not fit
      */
     static long parse(String what, String text) throws CommandException {
-        BigDecimal bytes = text.startsWith("0x") || text.startsWith("0X") ? hexadecimal(text) : decimal(text);
-        if (bytes == null) {
+        long bytes = tryParse(text);
+        if (bytes == NO_SIZE) {
             throw new CommandException("Invalid " + what + " specified: '" + text + "'.");
         }
-        if (bytes.signum() < 0 || bytes.compareTo(BigDecimal.valueOf(Long.MAX_VALUE)) > 0) {
+        if (bytes == OUT_OF_RANGE) {
             throw new CommandException("Invalid " + what + " specified. Must be between 0 and " + Long.MAX_VALUE + ".");
+        }
+        return bytes;
+    }
+
+    /** A size in bytes, or {@link #NO_SIZE} or {@link #OUT_OF_RANGE}, for commands with words of their own. */
+    static long tryParse(String text) {
+        BigDecimal bytes = text.startsWith("0x") || text.startsWith("0X") ? hexadecimal(text) : decimal(text);
+        if (bytes == null) {
+            return NO_SIZE;
+        }
+        if (bytes.signum() < 0 || bytes.compareTo(BigDecimal.valueOf(Long.MAX_VALUE)) > 0) {
+            return OUT_OF_RANGE;
         }
         return bytes.longValue();
     }

@@ -1,0 +1,190 @@
+package dev.cowherd.cli;
+
+import dev.cowherd.cli.disk.SectorDisk;
+import dev.cowherd.format.Header;
+import dev.cowherd.format.L1Entry;
+import dev.cowherd.format.Limits;
+import dev.cowherd.image.Disk;
+import dev.cowherd.image.DiskOptions;
+import dev.cowherd.image.DiskQueue;
+import dev.cowherd.image.Preallocation;
+import dev.cowherd.storage.Storage;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+
+/** {@code resize}: gives a disk another size, absolute or by so much more or less. */
+final class ResizeCommand implements Command {
+    private static final int SECTOR_BYTES = 512;
+    private static final int ZERO_BYTES = 2 << 20;
+
+    private String format = "";
+    private boolean quiet;
+    private boolean shrink;
+    private Preallocation preallocation = Preallocation.OFF;
+
+    @Override
+    public int run(Invocation in) throws CommandException {
+        List<String> args = in.args();
+        if (args.contains("-h") || args.contains("--help")) {
+            return new HelpCommand().run(in);
+        }
+        if (args.size() < 2) {
+            throw new CommandException(in.compat7() ? "Not enough arguments" : "Expecting image file name and size");
+        }
+        // The last word is the size, whatever it looks like: -1M is no flag.
+        String size = args.getLast();
+        Flags flags = new Flags(
+                args.subList(0, args.size() - 1),
+                "-f= --format=",
+                "-q --quiet",
+                "--shrink",
+                "--preallocation=",
+                "--image-opts",
+                "--object=");
+        for (String flag = flags.next(); flag != null; flag = flags.next()) {
+            switch (flag) {
+                case "-f" -> format = flags.value();
+                case "-q" -> quiet = true;
+                case "--shrink" -> shrink = true;
+                case "--preallocation" -> preallocation = preallocation(flags.value());
+                default -> throw flags.notSupported(flag);
+            }
+        }
+        if (flags.operands().isEmpty()) {
+            throw new CommandException("Expecting image file name and size");
+        }
+        if (flags.operands().size() > 1) {
+            throw new CommandException("Extra argument(s) in command line");
+        }
+        resize(in, flags.operands().get(0), size);
+        if (!quiet) {
+            in.out().println("Image resized.");
+        }
+        return 0;
+    }
+
+    private static Preallocation preallocation(String mode) throws CommandException {
+        return switch (mode) {
+            case "off" -> Preallocation.OFF;
+            case "metadata" -> Preallocation.METADATA;
+            case "falloc" -> Preallocation.FALLOC;
+            case "full" -> Preallocation.FULL;
+            default -> throw new CommandException("Invalid preallocation mode '" + mode + "'");
+        };
+    }
+
+    private void resize(Invocation in, String name, String size) throws CommandException {
+        char sign = size.isEmpty() ? ' ' : size.charAt(0);
+        boolean relative = sign == '+' || sign == '-';
+        long bytes = bytes(relative ? size.substring(1) : size);
+        try (Disk disk = open(in, name)) {
+            long old = SectorDisk.wholeSectors(disk.sizeBytes());
+            long wanted = switch (sign) {
+                case '+' -> old + bytes;
+                case '-' -> old - bytes;
+                default -> bytes;
+            };
+            if (wanted <= 0) {
+                throw new CommandException("New image size must be positive");
+            }
+            if (wanted <= old && preallocation != Preallocation.OFF) {
+                throw new CommandException("Preallocation can only be used for growing images");
+            }
+            if (wanted < old && !shrink) {
+                throw new CommandException("Use the --shrink option to perform a shrink operation.\n"
+                        + "cowherd: warning: Shrinking an image will delete all data beyond the shrunken image's end."
+                        + " Before performing such an operation, make sure there is no important data there.");
+            }
+            Header header = disk.layers().getFirst().header();
+            if (header == null) {
+                resizeRaw(disk.layers().getFirst().storage(), old, wanted);
+            } else {
+                resizeQcow2(disk, header, old, wanted);
+            }
+        } catch (IOException e) {
+            throw new CommandException(Failures.lineOf(e), e);
+        }
+    }
+
+    /** A number too large to be one comes out below zero, as for qemu-img. */
+    private static long bytes(String size) throws CommandException {
+        long bytes = size.startsWith("-") || size.startsWith("+") ? SizeArgument.NO_SIZE : SizeArgument.tryParse(size);
+        if (bytes == SizeArgument.NO_SIZE) {
+            throw new CommandException("""
+                    Parameter 'size' expects a non-negative number below 2^64
+                    Optional suffix k, M, G, T, P or E means kilo-, mega-, giga-, tera-, peta-
+                    and exabytes, respectively.""");
+        }
+        return bytes;
+    }
+
+    private Disk open(Invocation in, String name) throws CommandException {
+        DiskOptions options = in.diskOptions()
+                .withWritable(true)
+                .withWarnings(line -> in.err().println("cowherd: " + line));
+        if (!format.isEmpty()) {
+            try {
+                options = options.withFormat(DiskArguments.format(format));
+            } catch (CommandException e) {
+                throw new CommandException("Could not open '" + name + "': " + e.getMessage(), e);
+            }
+        }
+        return DiskArguments.open(in, name, options);
+    }
+
+    private void resizeRaw(Storage file, long old, long wanted) throws IOException, CommandException {
+        if (preallocation == Preallocation.METADATA) {
+            throw new CommandException("Unsupported preallocation mode: metadata");
+        }
+        file.truncate(wanted);
+        if (preallocation != Preallocation.OFF) {
+            file.allocate(old, wanted - old);
+        }
+        if (preallocation == Preallocation.FULL) {
+            writeZeros(old, wanted, file::write);
+        }
+        file.sync();
+    }
+
+    private void resizeQcow2(Disk disk, Header header, long old, long wanted) throws IOException, CommandException {
+        if (preallocation == Preallocation.METADATA) {
+            throw new CommandException("resize --preallocation=metadata is not implemented for qcow2");
+        }
+        if (wanted % SECTOR_BYTES != 0) {
+            throw new CommandException("The new size must be a multiple of 512");
+        }
+        if (header.version() < 3 && !disk.snapshots().isEmpty()) {
+            throw new CommandException("Can't resize a v2 image which has snapshots");
+        }
+        if (header.geometry().l1EntriesFor(wanted) > Limits.MAX_L1_BYTES / L1Entry.BYTES) {
+            throw new CommandException("Failed to grow the L1 table: File too large");
+        }
+        disk.resize(wanted);
+        if (preallocation != Preallocation.OFF) {
+            try (DiskQueue queue = disk.openQueue()) {
+                // Zeros that are written hold their space in the image as well as any promise of the host's.
+                writeZeros(old, wanted, queue::write);
+                queue.flush();
+            }
+        }
+    }
+
+    /** Takes bytes at an offset. */
+    private interface Sink {
+        void write(long offset, MemorySegment bytes) throws IOException;
+    }
+
+    private static void writeZeros(long from, long to, Sink sink) throws IOException {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment zeros = arena.allocate(ZERO_BYTES, 4096);
+            for (long at = from; at < to; ) {
+                // Up to the next multiple, so that every cluster is written in one piece.
+                long length = Math.min(to - at, ZERO_BYTES - at % ZERO_BYTES);
+                sink.write(at, zeros.asSlice(0, length));
+                at += length;
+            }
+        }
+    }
+}
