@@ -58,8 +58,11 @@ class StructuralChangesTest {
         ImageCreator.create(top, options.build());
         Random random = new Random(seed);
         Map<String, byte[]> taken = new LinkedHashMap<>();
-        try (Disk disk =
-                        Disk.open(top, DiskOptions.defaults().withWritable(true).withSliceCacheBytes(0));
+        try (Disk disk = Disk.open(
+                        top,
+                        DiskOptions.defaults()
+                                .withWritable(true)
+                                .withSliceCacheBytes(seed % 2 * DiskOptions.DEFAULT_SLICE_CACHE_BYTES));
                 DiskQueue queue = disk.openQueue()) {
             for (int i = 0; i < 120; i++) {
                 expected = step(random, disk, queue, expected, taken, version, refcountOrder);

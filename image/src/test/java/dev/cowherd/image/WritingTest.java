@@ -95,8 +95,11 @@ class WritingTest {
                     "top-2.qcow2");
         }
         Random random = new Random(seed);
-        try (Disk disk =
-                        Disk.open(top, DiskOptions.defaults().withWritable(true).withSliceCacheBytes(0));
+        try (Disk disk = Disk.open(
+                        top,
+                        DiskOptions.defaults()
+                                .withWritable(true)
+                                .withSliceCacheBytes(seed % 2 * DiskOptions.DEFAULT_SLICE_CACHE_BYTES));
                 DiskQueue queue = disk.openQueue()) {
             for (int i = 0; i < 400; i++) {
                 step(random, queue, expected, seed, i);

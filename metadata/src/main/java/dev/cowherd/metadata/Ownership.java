@@ -42,6 +42,11 @@ final class Ownership {
 
     /** Makes the slice's flags the truth, or gives the image a table of its own. The caller looks at the map again. */
     void establish(Slice slice, long at, LayerHandles handles) throws IOException {
+        if (!isCurrent(slice)) {
+            // Its table was replaced when another slice of it was written.
+            map.forget(slice);
+            return;
+        }
         long[] clusters = {slice.tableOffset >>> geometry.clusterBits()};
         long[] counts = new long[1];
         allocator.counts(clusters, 1, counts, handles.file());
@@ -51,9 +56,18 @@ final class Ownership {
         }
         if (counts[0] != 1) {
             replaceTable(Math.toIntExact(geometry.l1Index(at)), slice.tableOffset, handles);
+            if (!isCurrent(slice)) {
+                map.forget(slice);
+            }
             return;
         }
         compareFlags(slice, handles);
+    }
+
+    private boolean isCurrent(Slice slice) {
+        synchronized (slice) {
+            return map.isCurrent(slice);
+        }
     }
 
     private void compareFlags(Slice slice, LayerHandles handles) throws IOException {
