@@ -14,7 +14,8 @@
  * slice that is evicted under a look-up stays right for it; no look-up keeps one after it has answered.
  *
  * <p><b>Locks</b>, in this order, none of them held over I/O: the cache's monitor (after a load, to admit the slice and let others
- * go), then an index page's monitor (to fill and empty slots). A hit takes neither.
+ * go), a slice's monitor (to change it), then an index page's monitor (to fill and empty slots), the list of what is dirty, or the
+ * allocator's mutex. A hit takes none of them.
  *
  * <p><b>Memory</b> follows what the file holds, never what it claims: L1 must lie within the file and only as much of it as the disk's
  * size needs is loaded; the index has at most one reference for each L1 entry and pages only where slices are.
@@ -26,10 +27,10 @@
  * where its check calls the entry corrupt. That an entry points at another L2 table or at a refcount block is left to the check,
  * which looks at the whole image.
  *
- * <p><b>What comes with writes.</b> The map is read-only now. The places they will need: {@code Slice} changes its words under its own
- * lock and, for the two words of an extended entry, a sequence that look-ups compare before and after; each queue publishes the
- * epoch of its oldest request around {@link dev.cowherd.metadata.ChainLookup}'s answers, so that freed clusters are not reused under
- * it; dirty slices are pinned in the clock until the flush order has written them.
+ * <p><b>Writing</b> ({@link dev.cowherd.metadata.WritableImage}) changes the map in two steps: prepare says where bytes go, the queue moves
+ * them, commit publishes. Slices change under their own monitor; clusters come from an allocator behind one short mutex without
+ * I/O; what entries let go of waits at a gate until it is durable, unknown to every request, and punched; and one procedure writes
+ * all of it, in one order. An entry that a write relies on is judged like one that a look-up decodes.
  */
 @NullMarked
 package dev.cowherd.metadata;
