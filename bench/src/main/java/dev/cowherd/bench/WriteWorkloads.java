@@ -79,6 +79,13 @@ final class WriteWorkloads {
                         () -> ourSteps(null, CLUSTER, clusters, 0),
                         () -> theirSteps(null, CLUSTER, clusters, 0)),
                 rounds.line(
+                        "bare pwrite loop, 64 KiB each into a new raw file (what the machine gives)",
+                        "qemu-img bench -w",
+                        1.5,
+                        "/s",
+                        () -> bareSteps(CLUSTER, clusters),
+                        () -> theirSteps(null, CLUSTER, clusters, 0)),
+                rounds.line(
                         "4 KiB allocating write over a raw backing file",
                         "qemu-img bench -w",
                         1.5,
@@ -122,6 +129,23 @@ final class WriteWorkloads {
             return requests / ((System.nanoTime() - start) / 1e9);
         } finally {
             Files.delete(image);
+        }
+    }
+
+    private double bareSteps(int blockBytes, int requests) throws IOException {
+        Path raw = Files.createFile(fixtures.folder().resolve("bare.raw"));
+        try (Arena arena = Arena.ofConfined()) {
+            BareFile file = new BareFile(raw);
+            MemorySegment buffer = arena.allocate(blockBytes, 4096).fill((byte) 1);
+            long start = System.nanoTime();
+            for (int i = 0; i < requests; i++) {
+                file.write((long) i * CLUSTER, buffer);
+            }
+            double rate = requests / ((System.nanoTime() - start) / 1e9);
+            file.close();
+            return rate;
+        } finally {
+            Files.delete(raw);
         }
     }
 
