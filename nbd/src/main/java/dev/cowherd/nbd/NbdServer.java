@@ -14,10 +14,14 @@ import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Serves one disk, read-only, to NBD clients: each connection has a thread and a queue of its own, so connections read in
+ * Serves one disk to NBD clients: each connection has a thread and a queue of its own, so connections read and write in
  * parallel. Safe for use by any number of threads.
  *
- * <p>A client costs one thread, one queue, 64 KiB for its requests and from 256 KiB to 2 MiB for the replies under way.
+ * <p>Clients may write if the disk was opened for writing and the options allow it. A flush of one covers what was answered on
+ * all of them before.
+ *
+ * <p>A client costs one thread, one queue, 256 KiB for its requests, from 256 KiB to 2 MiB for the replies under way and, if it
+ * sends long writes, 2 MiB for their payload.
  */
 public final class NbdServer implements AutoCloseable {
     /** How many clients over the limit are told so at one time; the ones beyond are let go without a word. */

@@ -48,7 +48,7 @@ class KilledServerTest {
         Random random = new Random(seed);
         Path image = makeImage(repetition.getCurrentRepetition());
         Path address = folder.resolve("address");
-        int killAt = 200 + random.nextInt(4000);
+        int killAt = 200 + random.nextInt(2000);
         try (RunningPeer server = ServerProcess.start(image, address)) {
             URI uri = ServerProcess.uriIn(address);
             List<Thread> clients = new ArrayList<>();
