@@ -94,7 +94,7 @@ class FaultTest {
     }
 
     /** Answers whether all that was acknowledged has been brought to the disk; else the end is as after a power cut. */
-    private static boolean flushAndClose(Disk disk, DiskQueue queue, ModelDisk model, List<IOException> failures) {
+    static boolean flushAndClose(Disk disk, DiskQueue queue, ModelDisk model, List<IOException> failures) {
         int before = failures.size();
         try {
             ModelDisk.Flush flush = model.beginFlush();
@@ -178,7 +178,7 @@ class FaultTest {
         while (playStructural(script, k)) {
             k++;
         }
-        assertThat(k).as("operations that failed in turn").isGreaterThan(10);
+        assertThat(k).as("operations that failed in turn").isGreaterThan(5);
     }
 
     private static boolean playStructural(Script script, int k) throws Exception {

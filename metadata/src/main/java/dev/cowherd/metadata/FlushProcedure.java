@@ -286,7 +286,12 @@ final class FlushProcedure {
         int oldClusters = header.current().refcountTableClusters();
         header.change(handles.file(), now -> now.withRefcountTable(growth.tableOffset(), growth.tableClusters()));
         allocator.grown(growth);
-        map.structuresMoved(header.current(), handles.file().sizeBytes());
+        try {
+            map.structuresMoved(header.current(), handles.file().sizeBytes());
+        } catch (IOException e) {
+            health.stop("its refcount table has moved, and the file's size is not known", e);
+            throw e;
+        }
         allocator.giveBack(oldOffset >>> geometry.clusterBits(), oldClusters, handles.file());
     }
 }

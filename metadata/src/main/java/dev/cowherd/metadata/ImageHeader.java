@@ -12,16 +12,19 @@ import java.util.function.UnaryOperator;
 /**
  * The image's header as it stands on disk now, and the one way to change it: the whole record is encoded again, so that no field and
  * no extension is lost, and it is durable when the change returns. What differs lies in the first sector but for changed extensions,
- * so a cut leaves the old header or the new one.
+ * so a cut leaves the old header or the new one. If that fails, nobody knows which of the two the disk has, and a write by the tables of
+ * one may destroy what the other names: so the image takes no more writes.
  *
  * <p>Thread-safe; changes take turns.
  */
 final class ImageHeader {
     private final Turn turn;
+    private final Health health;
     private volatile Header header;
     private volatile boolean preparedForWriting;
 
-    ImageHeader(Header header, Waits waits) {
+    ImageHeader(Header header, Health health, Waits waits) {
+        this.health = health;
         this.header = header;
         this.turn = new Turn(waits);
     }
@@ -51,8 +54,11 @@ final class ImageHeader {
             MemorySegment segment = arena.allocate(bytes.remaining(), 4096);
             segment.copyFrom(MemorySegment.ofBuffer(bytes));
             file.write(0, segment);
+            file.sync();
+        } catch (IOException | RuntimeException | Error e) {
+            health.stop("the host failed to write the header, which may be the old one or the new one now", e);
+            throw e;
         }
-        file.sync();
         header = changed;
     }
 

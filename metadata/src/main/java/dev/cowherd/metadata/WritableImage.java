@@ -38,11 +38,16 @@ public final class WritableImage {
     private final MapEraser eraser;
 
     private WritableImage(
-            ImageMap map, Header header, Allocator allocator, ImageHeader imageHeader, Settings settings) {
+            ImageMap map,
+            Header header,
+            Allocator allocator,
+            ImageHeader imageHeader,
+            Health health,
+            Settings settings) {
         this.map = map;
         this.header = imageHeader;
         this.allocator = allocator;
-        this.health = new Health(map.path());
+        this.health = health;
         this.gate = new ReuseGate(epochs, allocator, header.clusterBits(), settings.punchHoles);
         this.flush = new FlushProcedure(map, imageHeader, allocator, gate, health, settings.cacheBytes, settings.waits);
         InFlight inFlight = new InFlight(settings.waits);
@@ -74,7 +79,8 @@ public final class WritableImage {
     public static WritableImage open(
             Storage file, ImageMap map, Header header, List<Snapshot> snapshots, Settings settings) throws IOException {
         Geometry geometry = header.geometry();
-        ImageHeader imageHeader = new ImageHeader(header, settings.waits);
+        Health health = new Health(map.path());
+        ImageHeader imageHeader = new ImageHeader(header, health, settings.waits);
         long[] table = readWords(file, header.refcountTableOffset(), tableEntries(header));
         Allocator allocator = new Allocator(
                 map.path(),
@@ -84,7 +90,7 @@ public final class WritableImage {
                 new RefcountStore(geometry, table),
                 places(file, map, header, snapshots, table),
                 file.sizeBytes());
-        return new WritableImage(map, header, allocator, imageHeader, settings);
+        return new WritableImage(map, header, allocator, imageHeader, health, settings);
     }
 
     /** Where metadata lies; a word that is out of order marks nothing and is refused when it is used. */
@@ -398,12 +404,28 @@ public final class WritableImage {
     /** Goes by what is on disk now: tables have moved. Nothing is in flight and nothing dirty. */
     private void reload(List<Snapshot> snapshots, LayerHandles handles) throws IOException {
         Header now = header();
-        long[] table = readWords(handles.file(), now.refcountTableOffset(), tableEntries(now));
-        map.reload(now, handles);
-        allocator.reload(
-                new RefcountStore(now.geometry(), table),
-                places(handles.file(), map, now, snapshots, table),
-                handles.file().sizeBytes());
+        afterSwitch(() -> {
+            long[] table = readWords(handles.file(), now.refcountTableOffset(), tableEntries(now));
+            map.reload(now, handles);
+            allocator.reload(
+                    new RefcountStore(now.geometry(), table),
+                    places(handles.file(), map, now, snapshots, table),
+                    handles.file().sizeBytes());
+        });
+    }
+
+    /** What brings memory in line with a header that is on disk already. */
+    private interface Alignment {
+        void run() throws IOException;
+    }
+
+    private void afterSwitch(Alignment alignment) throws IOException {
+        try {
+            alignment.run();
+        } catch (IOException | RuntimeException | Error e) {
+            health.stop("its tables have moved, and the new ones could not be read", e);
+            throw e;
+        }
     }
 
     private static int tableEntries(Header header) {
@@ -416,7 +438,7 @@ public final class WritableImage {
      *
      * @param newBytes guest bytes
      * @param handles handles on the image
-     * @throws IOException if the host fails
+     * @throws IOException if the host fails; where it is not known then which L1 table the disk names, the image takes no more writes
      */
     public void reachSize(long newBytes, LayerHandles handles) throws IOException {
         prepareStructure(handles);
@@ -435,12 +457,14 @@ public final class WritableImage {
             }
             flush.syncFile(handles);
             header.change(handles.file(), now -> now.withL1(Math.toIntExact(needed), first << geometry.clusterBits()));
+            afterSwitch(() -> map.reach(header(), newBytes, handles));
             allocator.giveBack(
                     old.l1Offset() >>> geometry.clusterBits(),
                     geometry.clustersFor((long) old.l1Entries() * L1Entry.BYTES),
                     handles.file());
+        } else {
+            map.reach(old, newBytes, handles);
         }
-        map.reach(header(), newBytes, handles);
     }
 
     /**

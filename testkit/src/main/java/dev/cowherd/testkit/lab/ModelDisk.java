@@ -389,9 +389,12 @@ public final class ModelDisk {
         long flushed = flushedBefore(cut);
         List<Version> durable =
                 history.stream().filter(v -> v.isDurableBy(flushed)).toList();
+        // That a read still saw the old value after a failed request does not say that the disk has not got the new
+        // one.
         return history.stream()
                 .filter(v -> v.begunInstant <= cut)
-                .filter(v -> durable.stream().noneMatch(d -> d != v && (d.begun > v.ended || v.buriedBy == d)))
+                .filter(v -> durable.stream()
+                        .noneMatch(d -> d != v && (d.begun > v.ended || (v.succeeded && v.buriedBy == d))))
                 .mapToLong(v -> v.stamp)
                 .distinct()
                 .toArray();

@@ -319,7 +319,7 @@ class ModelDiskTest {
     void withoutPowerCutsTheHistoryStaysShortAndReadsAreJudgedAllTheSame() {
         ModelDisk lasting = ModelDisk.ofZeros(SIZE);
         MemorySegment bytes = zeros(8);
-        for (int i = 0; i < 20_000; i++) {
+        for (int i = 0; i < 3_000; i++) {
             lasting.beginWrite(0, bytes).done();
             lasting.beginRead(0).saw(bytes);
         }

@@ -1,0 +1,122 @@
+package dev.cowherd.proof;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.cowherd.image.Disk;
+import dev.cowherd.image.DiskOptions;
+import dev.cowherd.image.DiskQueue;
+import dev.cowherd.storage.Errno;
+import dev.cowherd.storage.filter.Operation;
+import dev.cowherd.testkit.lab.CrashStates;
+import dev.cowherd.testkit.lab.ModelDisk;
+import dev.cowherd.testkit.lab.SimFault;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * A change of structure fails at each of its operations in turn, reads included, and guests go on as if nothing had been: what they are
+ * promised afterwards holds, whichever header the disk has got.
+ */
+class StructuralFaultTest {
+    /** What fails. */
+    enum Change {
+        TAKE,
+        APPLY,
+        DELETE,
+        GROW,
+        SHRINK
+    }
+
+    record Script(Shape shape, Change change) {}
+
+    static Stream<Script> scripts() {
+        List<Script> scripts = new ArrayList<>();
+        for (Shape shape : List.of(
+                Shape.plain(9),
+                Shape.plain(12).withSnapshot(),
+                Shape.plain(16).withExtended().over(Shape.Below.RAW))) {
+            for (Change change : Change.values()) {
+                scripts.add(new Script(shape, change));
+            }
+        }
+        return scripts.stream();
+    }
+
+    @ParameterizedTest
+    @MethodSource("scripts")
+    void afterAFailedChangeGuestsKeepWhatTheyArePromised(Script script) throws Exception {
+        int k = 1;
+        while (play(script, k)) {
+            k++;
+        }
+        assertThat(k).as("operations that failed in turn").isGreaterThan(3);
+    }
+
+    private static boolean play(Script script, int k) throws Exception {
+        Shape shape = script.shape;
+        Rig rig = Rig.of(shape, StructureLoad.room(shape));
+        List<IOException> failures = new ArrayList<>();
+        boolean hit;
+        try {
+            Disk disk = rig.open(DiskOptions.defaults().withWritable(true), UnaryOperator.identity());
+            DiskQueue queue = disk.openQueue();
+            new GuestLoad(queue, rig.model, shape, 7, 12, false).call();
+            disk.createSnapshot("before");
+            MemorySegment was = rig.contentsOf("before");
+            disk.resize(rig.sizeBytes() + 4096);
+            new GuestLoad(queue, rig.model, shape, 8, 6, false).call();
+            Set<Operation> operations = EnumSet.copyOf(SimFault.CHANGES);
+            operations.add(Operation.READ);
+            rig.top.fail(new SimFault(operations, k, true, Errno.EIO));
+            change(script.change, disk, rig, was, failures);
+            hit = rig.top.faultsHit() > 0;
+            rig.top.fail(null);
+            assertThat(failures.isEmpty()).as("told of the fault").isEqualTo(!hit);
+            GuestLoad after = new GuestLoad(queue, rig.model, shape, 9 + k, 20, true);
+            after.call();
+            failures.addAll(after.failures());
+            boolean saved = FaultTest.flushAndClose(disk, queue, rig.model, failures);
+            rig.assertAtMostLeaks();
+            if (saved) {
+                rig.assertHoldsWhatTheModelAllows();
+            }
+            rig.model.checkAfterCut(rig.power.now(), rig.contents());
+            CrashStates.of(rig.power).from(rig.power.now()).atMost(16).forEach(state -> {
+                Rig cut = rig.after(state);
+                cut.assertAtMostLeaks();
+                rig.model.checkAfterCut(state.cut(), cut.contents());
+            });
+        } catch (Exception | AssertionError e) {
+            throw new AssertionError(script + ", k = " + k + ": " + e + "; failures " + failures, e);
+        }
+        return hit;
+    }
+
+    private static void change(Change change, Disk disk, Rig rig, MemorySegment was, List<IOException> failures) {
+        ModelDisk.Request told = switch (change) {
+            case APPLY -> rig.model.beginRestore(was);
+            case TAKE, DELETE, GROW, SHRINK -> rig.model.beginZeroes(rig.sizeBytes(), 512);
+        };
+        try {
+            switch (change) {
+                case TAKE -> disk.createSnapshot("taken");
+                case APPLY -> disk.applySnapshot("before");
+                case DELETE -> disk.deleteSnapshot("before");
+                case GROW -> disk.resize(rig.sizeBytes() + StructureLoad.room(rig.template.shape) / 1024 * 1024);
+                case SHRINK -> disk.resize(rig.sizeBytes());
+            }
+            told.done();
+        } catch (IOException e) {
+            told.failed();
+            failures.add(e);
+        }
+    }
+}
