@@ -56,7 +56,7 @@ public final class DiskQueue implements AutoCloseable {
         LayerHandles top = handles.get(0);
         boolean punchHoles = disk.options().punchHoles();
         return image == null
-                ? new RawWriter(top.file(), punchHoles, disk.rawStopped())
+                ? new RawWriter(top.file(), punchHoles, disk.options().format() == null, disk.rawStopped())
                 : new Qcow2Writer(disk, image, top, lookup, scratch, this::readNative, arena, punchHoles);
     }
 

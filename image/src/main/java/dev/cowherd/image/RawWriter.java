@@ -1,29 +1,59 @@
 package dev.cowherd.image;
 
+import dev.cowherd.format.Header;
 import dev.cowherd.metadata.WriteStoppedException;
+import dev.cowherd.storage.Errno;
 import dev.cowherd.storage.Storage;
+import dev.cowherd.storage.StorageException;
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
 /** Writes to a raw top layer: every byte has its place. */
 final class RawWriter implements QueueWriter {
+    private static final int MAGIC_BYTES = Integer.BYTES;
+
     private final Storage file;
     private final boolean punchHoles;
+    /** Whether nobody said that the file is raw: then a guest must not be able to make it look like something else. */
+    private final boolean guessed;
     /** The first failed sync, shared by all queues: nobody knows what the file holds since. */
     private final AtomicReference<@Nullable IOException> stopped;
 
-    RawWriter(Storage file, boolean punchHoles, AtomicReference<@Nullable IOException> stopped) {
+    RawWriter(Storage file, boolean punchHoles, boolean guessed, AtomicReference<@Nullable IOException> stopped) {
         this.file = file;
         this.punchHoles = punchHoles;
+        this.guessed = guessed;
         this.stopped = stopped;
     }
 
     @Override
     public void write(long offset, MemorySegment source) throws IOException {
         requireSound();
+        if (guessed && offset < MAGIC_BYTES) {
+            refuseMagic(offset, source);
+        }
         file.write(offset, source);
+    }
+
+    /** Who opens the file next by a look at it would take it for an image, with whatever backing file the guest put there. */
+    private void refuseMagic(long offset, MemorySegment source) throws IOException {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment start = arena.allocate(MAGIC_BYTES);
+            file.read(0, start);
+            MemorySegment.copy(source, 0, start, offset, Math.min(source.byteSize(), MAGIC_BYTES - offset));
+            if (Header.hasMagic(start.asByteBuffer())) {
+                throw new StorageException(
+                        "write",
+                        file.name(),
+                        offset,
+                        Errno.EPERM.number(),
+                        "the file was opened as raw only because nothing else was found in it, so the start of a QCOW2 image"
+                                + " is not written to it; open it with format raw to allow that");
+            }
+        }
     }
 
     @Override

@@ -1,0 +1,57 @@
+package dev.cowherd.image;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.cowherd.storage.MemoryStorage;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.nio.ByteBuffer;
+import org.junit.jupiter.api.Test;
+
+/** A raw disk is written in place, and does not become something else by what a guest writes. */
+class RawDiskTest {
+    private static final byte[] MAGIC = {'Q', 'F', 'I', (byte) 0xfb};
+
+    private static MemoryStorage raw() throws IOException {
+        MemoryStorage file = new MemoryStorage("disk.raw");
+        file.write(0, Arena.ofAuto().allocate(1 << 20).fill((byte) 7));
+        return file;
+    }
+
+    @Test
+    void aGuestCannotTurnAGuessedRawDiskIntoAnImage() throws IOException {
+        try (Disk disk = Disk.open(raw(), DiskOptions.defaults().withWritable(true));
+                DiskQueue queue = disk.openQueue()) {
+            assertThatThrownBy(() -> queue.write(0, ByteBuffer.wrap(MAGIC))).hasMessageContaining("format raw");
+            queue.write(0, ByteBuffer.wrap(MAGIC, 0, 2));
+            assertThatThrownBy(() -> queue.write(2, ByteBuffer.wrap(MAGIC, 2, 2)))
+                    .hasMessageContaining("format raw");
+            queue.write(512, ByteBuffer.wrap(MAGIC));
+            ByteBuffer seen = ByteBuffer.allocate(4);
+            queue.read(0, seen);
+            assertThat(seen.array()).containsExactly('Q', 'F', 7, 7);
+        }
+    }
+
+    @Test
+    void whoSaysRawGetsRaw() throws IOException {
+        try (Disk disk = Disk.open(
+                        raw(), DiskOptions.defaults().withWritable(true).withFormat(ImageFormat.RAW));
+                DiskQueue queue = disk.openQueue()) {
+            queue.write(0, ByteBuffer.wrap(MAGIC));
+            queue.writeZeroes(4096, 4096, ZeroMode.KEEP_ALLOCATED);
+            queue.discard(8192, 4096);
+            queue.flush();
+            disk.resize(2 << 20);
+            ByteBuffer seen = ByteBuffer.allocate(4096);
+            queue.read(0, seen);
+            assertThat(seen.array()).startsWith(MAGIC);
+            assertThat(seen.get(100)).isEqualTo((byte) 7);
+            queue.read(4096, seen.clear());
+            assertThat(seen.array()).containsOnly(0);
+            queue.read((2 << 20) - 4096, seen.clear());
+            assertThat(seen.array()).containsOnly(0);
+        }
+    }
+}
