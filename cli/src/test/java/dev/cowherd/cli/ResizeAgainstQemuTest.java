@@ -45,7 +45,7 @@ final class ResizeAgainstQemuTest {
 
     private void requireSameDisks(Path image, String format) {
         Path copy = folder.resolve("copy");
-        QEMU.run("compare", "-s", "-f", format, "-F", format, image.toString(), copy.toString())
+        QEMU.run("compare", "-f", format, "-F", format, image.toString(), copy.toString())
                 .orFail();
         if (format.equals("qcow2")) {
             QEMU.run("check", image.toString()).orFail();
@@ -108,12 +108,17 @@ final class ResizeAgainstQemuTest {
         byte[] ones = new byte[4 << 20];
         Arrays.fill(ones, (byte) 1);
         Files.write(base, ones);
-        for (String version : List.of("0.10", "1.1")) {
-            Path image = folder.resolve("overlay.qcow2");
-            QEMU.create(image, "1M", "-o", "compat=" + version, "-b", base.toString(), "-F", "raw");
-            same(image, "@ 3M");
-            requireSameDisks(image, "qcow2");
-        }
+        Path image = folder.resolve("overlay.qcow2");
+        QEMU.create(image, "1M", "-b", base.toString(), "-F", "raw");
+        same(image, "@ 3M");
+        requireSameDisks(image, "qcow2");
+        // QEMU gives up here: version 2 has no zero clusters. We write zeros.
+        QEMU.create(image, "1M", "-o", "compat=0.10", "-b", base.toString(), "-F", "raw");
+        new CommandLine(folder).run("resize", image.toString(), "3M").orFail();
+        byte[] expected = new byte[3 << 20];
+        Arrays.fill(expected, 0, 1 << 20, (byte) 1);
+        assertThat(QEMU.bytesOf(image)).isEqualTo(expected);
+        QEMU.run("check", image.toString()).orFail();
     }
 
     @Test
@@ -124,7 +129,9 @@ final class ResizeAgainstQemuTest {
         requireSameDisks(image, "qcow2");
         same(image, "--shrink @ 2M");
         requireSameDisks(image, "qcow2");
-        assertThat(QEMU.bytesOf(image, "-l", "before")).hasSize(5 << 20);
+        QEMU.run("snapshot", "-a", "before", image.toString()).orFail();
+        assertThat(QEMU.bytesOf(image)).hasSize(5 << 20);
+        QEMU.run("check", image.toString()).orFail();
     }
 
     @ParameterizedTest
