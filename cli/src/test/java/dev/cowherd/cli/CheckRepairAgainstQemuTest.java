@@ -139,6 +139,16 @@ class CheckRepairAgainstQemuTest {
     }
 
     @Test
+    void aRepairGoesAroundThePageCacheWhenTold() throws IOException {
+        setRefcount(8, 0);
+        setRefcount(5, 4);
+        putLong(L2 + 8, longAt(L2 + 8) ^ 1L << 63);
+        put(79, (byte) 3);
+        assertSame(0, "check", "-T", "none", "-r", "all", image.toString());
+        assertSame(0, "check", "-T", "writethrough", "-r", "all", image.toString());
+    }
+
+    @Test
     void aRefcountTableWithoutEntriesIsMadeAnew() throws IOException {
         putLong(REFCOUNT_TABLE, 0);
         assertSameInAllForms(1, "leaks");
