@@ -91,21 +91,21 @@ public final class ImageRepair {
         RepairWriter writer = new RepairWriter(storage, inspection.header());
         EntryRepairs entries = mode == RepairMode.ALL ? inspection.repairs(writer) : null;
         inspection.count(entries);
-        if (entries != null) {
-            entries.applyNoted();
-        }
         Findings.Mark counted = findings.mark();
         CompareStage compare = inspection.compare();
         compare.report(host, findings);
         boolean rebuild = inspection.needsRebuild();
-        if (rebuild && mode == RepairMode.LEAKS) {
-            findings.note("ERROR need to rebuild refcount structures");
-            throw new NeedsRebuildException("the refcount structures must be rebuilt; that is not among the leaks");
+        if (rebuild) {
+            requireRebuildable(inspection);
+        } else {
+            findings.backTo(counted);
+        }
+        if (entries != null) {
+            entries.applyNoted();
         }
         if (rebuild) {
             inspection = rebuild(inspection, counted, writer);
-        } else if (findings.corruptions() > 0 || findings.leaks() > 0) {
-            findings.backTo(counted);
+        } else {
             new RefcountRepair(mode, inspection, storage, host, findings, writer).run(compare);
         }
         inspection.auditCopied(writer.begun(), mayFlip() ? inspection.repairs(writer) : null);
@@ -115,6 +115,19 @@ public final class ImageRepair {
         writer.sync();
         listener.progress(1);
         return inspection.report();
+    }
+
+    private void requireRebuildable(Inspection inspection) throws IOException {
+        if (mode == RepairMode.LEAKS) {
+            findings.note("ERROR need to rebuild refcount structures");
+            throw new NeedsRebuildException("the refcount structures must be rebuilt; that is not among the leaks");
+        }
+        if (inspection.snapshotsDamaged()) {
+            throw new CorruptImageException(
+                    "snapshot table",
+                    inspection.header().snapshotsOffset(),
+                    "has broken entries, so new refcounts would give away what their snapshots own");
+        }
     }
 
     /** Flags are judged by refcounts, so when only leaks are to be repaired the refcounts must be beyond doubt. */

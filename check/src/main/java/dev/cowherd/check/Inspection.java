@@ -109,6 +109,11 @@ final class Inspection {
         return owners;
     }
 
+    /** Whether snapshots may own clusters that were not counted; complete after {@link #count}. */
+    boolean snapshotsDamaged() {
+        return snapshots.damaged();
+    }
+
     /** What corrects entries of this pass's tables. */
     EntryRepairs repairs(RepairWriter writer) {
         return new EntryRepairs(header, counts, tables, findings, writer);

@@ -31,15 +31,21 @@ final class RefcountRepair {
     }
 
     void run(CompareStage compare) throws IOException {
+        // What a broken entry's snapshot owns is not counted and must not be given away.
+        boolean mayLower = !inspection.snapshotsDamaged();
         try (RefcountEdits edits =
                 new RefcountEdits(inspection.header().geometry(), inspection.refcounts(), storage, writer)) {
             compare.differences(host, (cluster, refcount, references) -> {
                 boolean leak = Long.compareUnsigned(refcount, references) > 0;
-                boolean repaired = leak || mode == RepairMode.ALL;
-                String kind = repaired ? "Repairing" : "ERROR";
+                boolean repaired = leak ? mayLower : mode == RepairMode.ALL;
+                String kind = repaired ? "Repairing" : leak ? "Leaked" : "ERROR";
                 String line = CompareStage.difference(kind, cluster, refcount, references);
                 if (!repaired) {
-                    findings.corruption(line);
+                    if (leak) {
+                        findings.leak(line);
+                    } else {
+                        findings.corruption(line);
+                    }
                     return;
                 }
                 findings.note(line);
@@ -54,7 +60,7 @@ final class RefcountRepair {
             findings.alsoCorrupt(compare.overflows());
             writer.sync();
             compare.differences(host, (cluster, refcount, references) -> {
-                if (Long.compareUnsigned(refcount, references) > 0) {
+                if (mayLower && Long.compareUnsigned(refcount, references) > 0) {
                     edits.set(cluster, references);
                 }
             });

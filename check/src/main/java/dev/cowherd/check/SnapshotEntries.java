@@ -23,6 +23,7 @@ final class SnapshotEntries {
     private final Findings findings;
     private final List<Entry> entries = new ArrayList<>();
     private long bytes;
+    private boolean damaged;
 
     /** One snapshot: where its entry and its L1 table lie. */
     record Entry(long position, long l1Offset, int l1Entries) {}
@@ -60,6 +61,7 @@ final class SnapshotEntries {
                                 + Limits.MAX_SNAPSHOT_EXTRA_BYTES);
             }
             if (header.version() >= 3 && extra < V3_EXTRA_BYTES) {
+                damaged = true;
                 findings.corruption("ERROR snapshot table entry " + i + " is incomplete");
             }
             entries.add(new Entry(start + at, entry.getLong(0), entry.getInt(8)));
@@ -79,6 +81,11 @@ final class SnapshotEntries {
         return entries.size();
     }
 
+    /** Whether an entry is broken, so that what some snapshot owns is not known; complete after {@link #walkableL1Tables}. */
+    boolean damaged() {
+        return damaged;
+    }
+
     /** How long the table is, in bytes. */
     long bytes() {
         return bytes;
@@ -89,9 +96,11 @@ final class SnapshotEntries {
         List<ByteRange> walkable = new ArrayList<>();
         for (Entry entry : entries) {
             if (header.geometry().offsetInCluster(entry.l1Offset()) != 0) {
+                damaged = true;
                 findings.corruption("ERROR snapshot " + label(entry) + " l1_offset=0x" + Findings.hex(entry.l1Offset())
                         + ": L1 table is not cluster aligned; snapshot table entry corrupted");
             } else if (Integer.toUnsignedLong(entry.l1Entries()) > Limits.MAX_L1_BYTES / L1Entry.BYTES) {
+                damaged = true;
                 findings.corruption("ERROR snapshot " + label(entry) + " l1_size=0x"
                         + Integer.toHexString(entry.l1Entries())
                         + ": L1 table is too large; snapshot table entry corrupted");

@@ -48,7 +48,8 @@
  *   <li>A refcount block outside the file is replaced; the file does not grow to hold it. A block at no cluster boundary is
  *       replaced too, where QEMU gives up.
  *   <li>No hole is punched: clusters that are given back keep their place on the host until they are used again.
- *   <li>Incomplete entries of the snapshot table stay as they are.
+ *   <li>Broken entries of the snapshot table stay as they are. As long as there are any, no refcount is lowered and no structure
+ *       rebuilt, because nobody knows what their snapshots own.
  * </ul>
  *
  * <p>Invariants: only a repair writes, and only through its one writer; memory is sized by what the file holds, never by what it claims; counts are final before

@@ -68,7 +68,9 @@ class RepairBrokenImagesTest {
         CheckReport report = ours.report();
         if (report == null) {
             assertThat(Files.readAllBytes(image)).as(context).isEqualTo(broken);
-            assertThat(theirs.exit() != 0 || before.refused()).as(context).isTrue();
+            assertThat(theirs.exit() != 0 || before.refused() || snapshotsBroken(before))
+                    .as(context)
+                    .isTrue();
             return;
         }
         if (content != null) {
@@ -76,7 +78,10 @@ class RepairBrokenImagesTest {
         }
         assertThat(ourResult.refused()).as(context).isFalse();
         assertThat(corruptions(ourResult)).as(context).isLessThanOrEqualTo(corruptions(before));
-        if (theirs.exit() == 0) {
+        if (snapshotsBroken(before)) {
+            // QEMU gives away what the broken entries' snapshots own.
+            assertThat(report.leaksFixed()).as(context).isZero();
+        } else if (theirs.exit() == 0) {
             assertThat(corruptions(ourResult) + leaks(ourResult)).as(context).isZero();
             // QEMU lets the file grow to hold such a block, and then finds one fault more: the block itself.
             boolean grown = theirs.err().contains("is outside image");
@@ -87,6 +92,11 @@ class RepairBrokenImagesTest {
             assertThat(report.corruptionsFixed()).as(context).isEqualTo(number(json, "corruptions-fixed"));
             assertThat(report.leaksFixed()).as(context).isEqualTo(number(json, "leaks-fixed"));
         }
+    }
+
+    private static boolean snapshotsBroken(Verdict verdict) {
+        return verdict.lines().stream()
+                .anyMatch(line -> line.startsWith("ERROR snapshot ") && !line.contains("in image with data file"));
     }
 
     private static Repaired repair(Path image) throws IOException {
