@@ -105,13 +105,18 @@ class CheckAgainstQemuTest {
     }
 
     @Test
-    void anImageThatAWriterHoldsIsCheckedOnlyWhenToldToShare() {
-        try (RunningPeer writer =
-                RunningPeer.start(List.of(Peers.qemu10("qemu-io").toString(), "-f", "qcow2", image.toString()))) {
-            awaitHeldBy(writer);
+    void anImageThatAWriterHoldsIsCheckedOnlyWhenToldToShare() throws IOException {
+        Process writer =
+                new ProcessBuilder(Peers.qemu10("qemu-io").toString(), "-f", "qcow2", image.toString()).start();
+        try {
+            // The prompt stands for the image being open and locked.
+            assertThat(writer.inputReader().read()).isEqualTo('q');
             assertRefusedByTheLock("check", image.toString());
             assertSame(0, "check", "-U", image.toString());
             assertSame(0, "check", "--force-share", "--output=json", image.toString());
+        } finally {
+            writer.destroyForcibly();
+            writer.onExit().join();
         }
     }
 
@@ -121,8 +126,7 @@ class CheckAgainstQemuTest {
         List<String> server = List.of(
                 Peers.qemu10("qemu-nbd").toString(), "-t", "-f", "qcow2", "-k", socket.toString(), image.toString());
         try (RunningPeer writer = RunningPeer.start(server)) {
-            writer.awaitFile(socket);
-            awaitHeldBy(writer);
+            awaitService(writer, socket);
             assertRefusedByTheLock("check", "--output=json", image.toString());
             assertSame(0, "check", "-U", image.toString());
         }
@@ -137,9 +141,11 @@ class CheckAgainstQemuTest {
         }
     }
 
-    /** QEMU's own refusal shows that the image is open and locked. */
-    private void awaitHeldBy(RunningPeer writer) {
-        writer.await("its lock", () -> QEMU.run("info", image.toString()).exit() != 0);
+    /** A client that is answered shows that the image is open; a look at the image itself would get in the server's way. */
+    private static void awaitService(RunningPeer server, Path socket) {
+        server.await(
+                "its service",
+                () -> QEMU.run("info", "nbd+unix:///?socket=" + socket).exit() == 0);
     }
 
     @Test
@@ -148,7 +154,7 @@ class CheckAgainstQemuTest {
         String server = Peers.qemu10("qemu-nbd").toString();
         try (RunningPeer reader = RunningPeer.start(
                 List.of(server, "-r", "-t", "-f", "qcow2", "-k", socket.toString(), image.toString()))) {
-            reader.awaitFile(socket);
+            awaitService(reader, socket);
             assertSame(0, "check", image.toString());
         }
     }

@@ -348,16 +348,18 @@ class CheckRepairAgainstQemuTest {
     void anImageInUseIsNotRepaired() throws IOException {
         setRefcount(7, 4);
         byte[] before = Files.readAllBytes(image);
-        try (RunningPeer writer =
-                RunningPeer.start(List.of(Peers.qemu10("qemu-io").toString(), "-r", "-f", "qcow2", image.toString()))) {
-            writer.await(
-                    "its lock",
-                    () -> QEMU.run("check", "-r", "all", image.toString()).err().contains("lock"));
-            Files.write(image, before);
+        Process reader =
+                new ProcessBuilder(Peers.qemu10("qemu-io").toString(), "-r", "-f", "qcow2", image.toString()).start();
+        try {
+            // The prompt stands for the image being open and locked.
+            assertThat(reader.inputReader().read()).isEqualTo('q');
             Ran ours = new CommandLine(folder).run("check", "-r", "all", image.toString());
             assertThat(ours.exit()).isEqualTo(1);
             assertThat(ours.err()).contains("Could not open '" + image + "': ", "lock");
             assertThat(Files.readAllBytes(image)).isEqualTo(before);
+        } finally {
+            reader.destroyForcibly();
+            reader.onExit().join();
         }
     }
 
