@@ -88,60 +88,9 @@ public final class WritableImage {
                 settings.waits,
                 () -> imageHeader.current().refcountTableOffset(),
                 new RefcountStore(geometry, table),
-                places(file, map, header, snapshots, table),
+                PlacesReader.read(file, map, header, snapshots, table),
                 file.sizeBytes());
         return new WritableImage(map, header, allocator, imageHeader, health, settings);
-    }
-
-    /** Where metadata lies; a word that is out of order marks nothing and is refused when it is used. */
-    private static MetadataPlaces places(
-            Storage file, ImageMap map, Header header, List<Snapshot> snapshots, long[] refcountTable)
-            throws IOException {
-        Geometry geometry = header.geometry();
-        int bits = geometry.clusterBits();
-        long fileBytes = file.sizeBytes();
-        MetadataPlaces places = new MetadataPlaces();
-        places.add(0, Kind.HEADER);
-        places.add(
-                header.l1Offset() >>> bits,
-                geometry.clustersFor((long) header.l1Entries() * L1Entry.BYTES),
-                Kind.ACTIVE_L1);
-        places.add(header.refcountTableOffset() >>> bits, header.refcountTableClusters(), Kind.REFCOUNT_TABLE);
-        for (long word : refcountTable) {
-            addTable(places, RefcountTableEntry.blockOffset(word), bits, fileBytes, Kind.REFCOUNT_BLOCK);
-        }
-        for (int i = 0; i < map.l1().entries(); i++) {
-            addTable(places, L1Entry.l2Offset(map.l1().word(i)), bits, fileBytes, Kind.ACTIVE_L2);
-        }
-        if (header.snapshotCount() > 0) {
-            places.add(
-                    header.snapshotsOffset() >>> bits,
-                    geometry.clustersFor(Snapshot.encodeTable(snapshots).remaining()),
-                    Kind.SNAPSHOT_TABLE);
-        }
-        for (Snapshot snapshot : snapshots) {
-            int entries = snapshot.requireL1(header, fileBytes);
-            places.add(
-                    snapshot.l1Offset() >>> bits,
-                    geometry.clustersFor((long) entries * L1Entry.BYTES),
-                    Kind.INACTIVE_L1);
-            for (long word : readWords(file, snapshot.l1Offset(), entries)) {
-                addTable(places, L1Entry.l2Offset(word), bits, fileBytes, Kind.INACTIVE_L2);
-            }
-        }
-        if (header.bitmapsExtension() != null) {
-            places.add(
-                    header.bitmapsExtension().directoryOffset() >>> bits,
-                    geometry.clustersFor(header.bitmapsExtension().directoryBytes()),
-                    Kind.BITMAPS);
-        }
-        return places;
-    }
-
-    private static void addTable(MetadataPlaces places, long offset, int bits, long fileBytes, Kind kind) {
-        if (offset > 0 && offset < fileBytes) {
-            places.add(offset >>> bits, kind);
-        }
     }
 
     /** Reads a table of words that is known to lie within the file. */
@@ -409,7 +358,7 @@ public final class WritableImage {
             map.reload(now, handles);
             allocator.reload(
                     new RefcountStore(now.geometry(), table),
-                    places(handles.file(), map, now, snapshots, table),
+                    PlacesReader.read(handles.file(), map, now, snapshots, table),
                     handles.file().sizeBytes());
         });
     }
