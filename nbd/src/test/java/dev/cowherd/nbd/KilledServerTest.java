@@ -110,7 +110,10 @@ class KilledServerTest {
                 client.send(0, Protocol.CMD_FLUSH, number, 0, 0);
                 assertThat(client.readSimpleReply()).isEqualTo(new SimpleReply(0, number));
                 System.arraycopy(before, 0, durable, 0, BLOCKS);
-                flushes.incrementAndGet();
+                // One before the first write covers nothing.
+                if (Arrays.stream(before).anyMatch(written -> written > 0)) {
+                    flushes.incrementAndGet();
+                }
             }
         } catch (IOException gone) {
             assertThat(gone).isNotNull();
