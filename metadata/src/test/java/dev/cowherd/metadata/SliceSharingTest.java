@@ -194,7 +194,7 @@ class SliceSharingTest {
     void aTinyBudgetIsKeptAndEveryAnswerIsRight() throws Exception {
         long seed = Long.getLong("cowherd.seed", System.nanoTime());
         TinyImage image = image();
-        long budget = 2 * (SLICE_BYTES + 96);
+        long budget = 2 * (SLICE_BYTES + 128);
         SliceCache cache = new SliceCache(budget);
         ImageMap map = image.map(cache);
         ChainLookup all = image.lookup();
@@ -219,7 +219,7 @@ class SliceSharingTest {
     @Test
     void aSliceInUseOutlivesOneThatIsNot() throws Exception {
         TinyImage image = image();
-        ImageMap map = image.map(new SliceCache(4 * (SLICE_BYTES + 96)));
+        ImageMap map = image.map(new SliceCache(4 * (SLICE_BYTES + 128)));
         RecordStorage record = new RecordStorage(image.file);
         ChainLookup lookup = TinyImage.lookup(map, record, null);
         lookup.map(0, 1);
