@@ -48,16 +48,24 @@ final class ReuseGate {
         List<Taken> last = new ArrayList<>();
         try {
             while (!ready.isEmpty()) {
+                // One at a time, so that what a failure leaves here was not counted off yet.
                 Dropped dropped = ready.getLast();
-                allocator.dropReferences(dropped.cluster(), dropped.count(), last, handles.file());
+                allocator.dropReferences(dropped.cluster(), 1, last, handles.file());
                 ready.removeLast();
+                if (dropped.count() > 1) {
+                    ready.add(new Dropped(dropped.cluster() + 1, dropped.count() - 1, dropped.stamp()));
+                }
             }
             while (!last.isEmpty()) {
                 Taken run = last.getLast();
                 if (punchHoles) {
                     handles.file().punchHole(run.cluster() << clusterBits, run.count() << clusterBits);
                 }
-                allocator.giveBack(run.cluster(), run.count(), handles.file());
+                for (Taken rest = run; rest.count() > 0; ) {
+                    allocator.giveBack(rest.cluster(), 1, handles.file());
+                    rest = new Taken(rest.cluster() + 1, rest.count() - 1);
+                    last.set(last.size() - 1, rest);
+                }
                 last.removeLast();
             }
         } finally {
