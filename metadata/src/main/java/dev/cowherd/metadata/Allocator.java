@@ -42,7 +42,7 @@ final class Allocator {
     private final Map<Integer, Signal> loading = new HashMap<>();
     private FreeRuns free = new FreeRuns();
     private RefcountStore store;
-    private MetadataPlaces places;
+    private volatile MetadataPlaces places;
 
     /** No cluster from here on is in use. */
     private long end;
@@ -148,7 +148,7 @@ final class Allocator {
     /** Counts clusters as used once; for a new block, makes it first. */
     private void claim(long start, long count, @Nullable Kind kind, int newBlock) throws CorruptImageException {
         for (long cluster = start; cluster < start + count; cluster++) {
-            Kind there = places.at(cluster);
+            Kind there = places.other(cluster, null);
             if (there != null) {
                 long offset = cluster << geometry.clusterBits();
                 throw new CorruptImageException(
@@ -292,6 +292,9 @@ final class Allocator {
                                 .withPath(path);
                     }
                     if (had == 1) {
+                        // What is about to be free, and punched, can have been guest data or a table of the active
+                        // image.
+                        places.requireNothingElse(cluster, Kind.ACTIVE_L2);
                         append(last, cluster);
                     } else {
                         store.set(cluster, had - 1);
@@ -362,9 +365,24 @@ final class Allocator {
         scanEnd = end;
     }
 
-    /** What metadata a cluster holds, or null. */
-    synchronized @Nullable Kind metadataAt(long cluster) {
-        return places.at(cluster);
+    /** What metadata a cluster holds beside what may be there, or null. Takes no lock. */
+    @Nullable
+    Kind metadataAt(long cluster, @Nullable Kind allowed) {
+        return places.other(cluster, allowed);
+    }
+
+    /**
+     * Called before clusters are written: nothing but a structure of this kind may be there. Takes no lock.
+     *
+     * @param kind the structure to be written, or null if it is no known one yet
+     * @throws CorruptImageException if something else is there
+     */
+    void requireNothingElse(long hostOffset, long bytes, @Nullable Kind kind) throws CorruptImageException {
+        MetadataPlaces known = places;
+        long last = (hostOffset + bytes - 1) >>> geometry.clusterBits();
+        for (long cluster = hostOffset >>> geometry.clusterBits(); cluster <= last; cluster++) {
+            known.requireNothingElse(cluster, kind);
+        }
     }
 
     /**
@@ -450,6 +468,7 @@ final class Allocator {
         if (complaint != null) {
             throw complaint;
         }
+        requireNothingElse(offset, geometry.clusterBytes(), Kind.REFCOUNT_BLOCK);
         byte[] bytes = new byte[geometry.clusterBytes()];
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment segment = arena.allocate(bytes.length, L2Entry.SECTOR_BYTES);

@@ -3,6 +3,7 @@ package dev.cowherd.metadata;
 import dev.cowherd.format.Geometry;
 import dev.cowherd.format.L1Entry;
 import dev.cowherd.format.RefcountTableEntry;
+import dev.cowherd.metadata.MetadataPlaces.Kind;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
@@ -182,7 +183,7 @@ final class FlushProcedure {
     private void write(Work work, LayerHandles handles) throws IOException {
         boolean refcountsWritten = false;
         try (Arena arena = Arena.ofConfined()) {
-            TableIo io = new TableIo(handles.file(), arena, geometry);
+            TableIo io = new TableIo(handles.file(), arena, geometry, allocator);
             writeRefcounts(work.refcounts, io, handles);
             sync(handles);
             refcountsWritten = true;
@@ -190,7 +191,7 @@ final class FlushProcedure {
             io.writeSlices(work.slices);
             if (!work.l1.isEmpty()) {
                 sync(handles);
-                io.writeWords(map.l1().hostOffset(), L1Entry.BYTES, work.l1);
+                io.writeWords(map.l1().hostOffset(), L1Entry.BYTES, work.l1, Kind.ACTIVE_L1);
             }
             sync(handles);
         } catch (IOException | RuntimeException | Error e) {
@@ -209,7 +210,11 @@ final class FlushProcedure {
         io.writeBlocks(refcounts.blocks());
         if (!refcounts.tableEntries().isEmpty()) {
             sync(handles);
-            io.writeWords(header.current().refcountTableOffset(), RefcountTableEntry.BYTES, refcounts.tableEntries());
+            io.writeWords(
+                    header.current().refcountTableOffset(),
+                    RefcountTableEntry.BYTES,
+                    refcounts.tableEntries(),
+                    Kind.REFCOUNT_TABLE);
         }
     }
 
@@ -263,6 +268,9 @@ final class FlushProcedure {
     }
 
     private void growRefcountTable(long cluster, LayerHandles handles) throws IOException {
+        long oldOffset = header.current().refcountTableOffset();
+        int oldClusters = header.current().refcountTableClusters();
+        allocator.requireNothingElse(oldOffset, (long) oldClusters << geometry.clusterBits(), Kind.REFCOUNT_TABLE);
         Allocator.PlannedGrowth planned = allocator.planGrowth(cluster);
         if (planned == null) {
             return;
@@ -271,7 +279,7 @@ final class FlushProcedure {
         Allocator.Dirty refcounts = planned.dirty();
         boolean written = false;
         try (Arena arena = Arena.ofConfined()) {
-            TableIo io = new TableIo(handles.file(), arena, geometry);
+            TableIo io = new TableIo(handles.file(), arena, geometry, allocator);
             writeRefcounts(refcounts, io, handles);
             growth.write(io);
             sync(handles);
@@ -282,8 +290,6 @@ final class FlushProcedure {
                 allocator.failed(refcounts);
             }
         }
-        long oldOffset = header.current().refcountTableOffset();
-        int oldClusters = header.current().refcountTableClusters();
         header.change(handles.file(), now -> now.withRefcountTable(growth.tableOffset(), growth.tableClusters()));
         allocator.grown(growth);
         try {

@@ -130,6 +130,7 @@ final class MapEraser {
             }
             for (long cluster = at & -clusterBytes; cluster < end; cluster += clusterBytes) {
                 map.judge(slice, entry(cluster), cluster, handles);
+                ownership.requireGuestData(slice, entry(cluster), slice.word((extended ? 2 : 1) * entry(cluster)));
             }
             synchronized (slice) {
                 if (map.isCurrent(slice)) {

@@ -92,6 +92,7 @@ final class MapWriter {
             if (need(word, bitmap, done, clusterEnd) != Need.IN_PLACE) {
                 break;
             }
+            ownership.requireGuestData(slice, entry, word);
             long host = L2Entry.hostOffset(word) + (done & (clusterBytes - 1));
             if (hostStart < 0) {
                 map.judge(slice, entry, done, handles);
@@ -184,6 +185,7 @@ final class MapWriter {
         }
         for (int i = 0; i < count; i++) {
             map.judge(slice, entry + i, (at & -clusterBytes) + i * clusterBytes, handles);
+            ownership.requireGuestData(slice, entry + i, wordAt(slice, entry + i));
         }
         long host;
         step.takenClusters = 0;

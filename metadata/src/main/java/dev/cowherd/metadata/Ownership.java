@@ -54,6 +54,11 @@ final class Ownership {
             throw map.l1()
                     .corrupt(Math.toIntExact(geometry.l1Index(at)), "the refcount of the L2 table's cluster is 0");
         }
+        Kind there = allocator.metadataAt(clusters[0], Kind.ACTIVE_L2);
+        if (there != null && !(there == Kind.INACTIVE_L2 && counts[0] > 1)) {
+            throw map.l1()
+                    .corrupt(Math.toIntExact(geometry.l1Index(at)), "the L2 table's cluster holds " + there.label);
+        }
         if (counts[0] != 1) {
             replaceTable(Math.toIntExact(geometry.l1Index(at)), slice.tableOffset, handles);
             if (!isCurrent(slice)) {
@@ -62,6 +67,31 @@ final class Ownership {
             return;
         }
         compareFlags(slice, handles);
+    }
+
+    /**
+     * Called before a write relies on what an entry refers to, or lets go of it: that must be guest data. Known from the slice's
+     * flags, but a cluster that two entries claim may have been given away by one and hold a table by now.
+     */
+    void requireGuestData(Slice slice, int entry, long word) throws CorruptImageException {
+        if (map.hasExternalData() || word == 0) {
+            return;
+        }
+        long first = L2Entry.hostOffset(word);
+        long bytes = geometry.clusterBytes();
+        if (L2Entry.isCompressed(word)) {
+            first = L2Entry.compressedHostOffset(word, geometry.clusterBits());
+            bytes = L2Entry.compressedBytes(word, geometry.clusterBits());
+        } else if (first == 0) {
+            return;
+        }
+        long last = (first + bytes - 1) >>> geometry.clusterBits();
+        for (long cluster = first >>> geometry.clusterBits(); cluster <= last; cluster++) {
+            Kind there = allocator.metadataAt(cluster, null);
+            if (there != null) {
+                throw corrupt(slice, entry, word, "its cluster holds " + there.label);
+            }
+        }
     }
 
     private boolean isCurrent(Slice slice) {
@@ -80,6 +110,7 @@ final class Ownership {
         int n = 0;
         for (int entry = 0; entry < entries; entry++) {
             long word = slice.word(entry * step);
+            requireGuestData(slice, entry, word);
             boolean standard = !L2Entry.isCompressed(word) && L2Entry.isAllocated(word, false);
             if (standard && !map.hasExternalData() && geometry.offsetInCluster(L2Entry.hostOffset(word)) == 0) {
                 words[n] = word;
@@ -92,25 +123,27 @@ final class Ownership {
             for (int i = 0; i < n; i++) {
                 // A word that changed meanwhile was changed by a commit, which knows what it owns.
                 if (slice.word(index[i]) == words[i]) {
-                    slice.set(index[i], truth(slice, index[i] / step, words[i], clusters[i], counts[i]));
+                    slice.set(index[i], truth(slice, index[i] / step, words[i], counts[i]));
                 }
             }
             slice.setOwned();
         }
     }
 
-    private long truth(Slice slice, int entry, long word, long cluster, long count) throws CorruptImageException {
-        Kind there = allocator.metadataAt(cluster);
-        if (count == 0 || there != null) {
-            int inTable = slice.firstEntry + entry;
-            String reason = there == null ? "the refcount of its cluster is 0" : "its cluster holds " + there.label;
-            throw new CorruptImageException(
-                            "L2 table entry " + inTable,
-                            slice.tableOffset + (long) inTable * geometry.l2EntryBytes(),
-                            "0x" + Long.toHexString(word) + ": " + reason)
-                    .withPath(map.path());
+    private long truth(Slice slice, int entry, long word, long count) throws CorruptImageException {
+        if (count == 0) {
+            throw corrupt(slice, entry, word, "the refcount of its cluster is 0");
         }
         return count == 1 ? word | L2Entry.COPIED : word & ~L2Entry.COPIED;
+    }
+
+    private CorruptImageException corrupt(Slice slice, int entry, long word, String reason) {
+        int inTable = slice.firstEntry + entry;
+        return new CorruptImageException(
+                        "L2 table entry " + inTable,
+                        slice.tableOffset + (long) inTable * geometry.l2EntryBytes(),
+                        "0x" + Long.toHexString(word) + ": " + reason)
+                .withPath(map.path());
     }
 
     /**
@@ -127,6 +160,8 @@ final class Ownership {
             if (L1Entry.l2Offset(map.l1().word(l1Index)) != old) {
                 return;
             }
+            allocator.requireNothingElse(
+                    map.l1().hostOffset() + (long) l1Index * L1Entry.BYTES, L1Entry.BYTES, Kind.ACTIVE_L1);
             Taken taken = allocator.take(1, Kind.ACTIVE_L2, handles.file(), flush.tableGrowth(handles));
             long offset = taken.cluster() << geometry.clusterBits();
             try {
@@ -143,6 +178,7 @@ final class Ownership {
     }
 
     private void writeTable(long offset, long old, Storage file) throws IOException {
+        allocator.requireNothingElse(offset, geometry.clusterBytes(), Kind.ACTIVE_L2);
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment table = arena.allocate(geometry.clusterBytes(), 4096);
             if (old != 0) {

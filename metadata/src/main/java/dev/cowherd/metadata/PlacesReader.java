@@ -21,7 +21,7 @@ final class PlacesReader {
         Geometry geometry = header.geometry();
         int bits = geometry.clusterBits();
         long fileBytes = file.sizeBytes();
-        MetadataPlaces places = new MetadataPlaces();
+        MetadataPlaces places = new MetadataPlaces(bits, map.path());
         places.add(0, Kind.HEADER);
         places.add(
                 header.l1Offset() >>> bits,

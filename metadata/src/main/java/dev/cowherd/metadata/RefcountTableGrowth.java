@@ -107,8 +107,8 @@ final class RefcountTableGrowth {
 
     void write(TableIo io) throws IOException {
         for (RefcountBlock block : newBlocks()) {
-            io.writeBytes(block.hostOffset, block.copyOfAll());
+            io.writeBytes(block.hostOffset, block.copyOfAll(), null);
         }
-        io.writeTable(tableOffset(), table);
+        io.writeTable(tableOffset(), table, null);
     }
 }

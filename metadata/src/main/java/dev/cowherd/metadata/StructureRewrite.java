@@ -167,11 +167,11 @@ final class StructureRewrite {
         long tableOffset = writes.lastKey();
         int tableClusters = Math.toIntExact(geometry.clustersFor((long) table.length * RefcountTableEntry.BYTES));
         try (Arena arena = Arena.ofConfined()) {
-            TableIo io = new TableIo(handles.file(), arena, geometry);
+            TableIo io = new TableIo(handles.file(), arena, geometry, image.allocator);
             for (Map.Entry<Long, byte[]> write : writes.entrySet()) {
-                io.writeBytes(write.getKey(), write.getValue());
+                io.writeBytes(write.getKey(), write.getValue(), null);
             }
-            io.writeTable(tableOffset, table);
+            io.writeTable(tableOffset, table, null);
         }
         image.flush.syncFile(handles);
         image.header.change(handles.file(), now -> change.apply(now).withRefcountTable(tableOffset, tableClusters));

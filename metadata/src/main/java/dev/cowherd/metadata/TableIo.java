@@ -1,6 +1,7 @@
 package dev.cowherd.metadata;
 
 import dev.cowherd.format.Geometry;
+import dev.cowherd.metadata.MetadataPlaces.Kind;
 import dev.cowherd.storage.Storage;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -11,8 +12,12 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
-/** Writes tables and parts of them to one queue's handle, neighbours together. Used by one thread. */
+/**
+ * Writes tables and parts of them to one queue's handle, neighbours together. Nothing is written before it is known that no structure
+ * of another kind lies there. Used by one thread.
+ */
 final class TableIo {
     private static final ValueLayout.OfLong BIG_ENDIAN =
             ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
@@ -22,11 +27,13 @@ final class TableIo {
 
     private final Storage file;
     private final Geometry geometry;
+    private final Allocator allocator;
     private final MemorySegment buffer;
 
-    TableIo(Storage file, Arena arena, Geometry geometry) {
+    TableIo(Storage file, Arena arena, Geometry geometry, Allocator allocator) {
         this.file = file;
         this.geometry = geometry;
+        this.allocator = allocator;
         this.buffer = arena.allocate(BUFFER_BYTES, 4096);
     }
 
@@ -39,7 +46,7 @@ final class TableIo {
         for (Slice.Copy copy : sorted) {
             int bytes = copy.words.length * Long.BYTES;
             if (filled > 0 && (offset(copy) != start + filled || filled + bytes > BUFFER_BYTES)) {
-                file.write(start, buffer.asSlice(0, filled));
+                write(start, filled, Kind.ACTIVE_L2);
                 filled = 0;
             }
             if (filled == 0) {
@@ -49,7 +56,7 @@ final class TableIo {
             filled += bytes;
         }
         if (filled > 0) {
-            file.write(start, buffer.asSlice(0, filled));
+            write(start, filled, Kind.ACTIVE_L2);
         }
     }
 
@@ -57,40 +64,51 @@ final class TableIo {
         return copy.slice.tableOffset + (long) copy.slice.firstEntry * geometry.l2EntryBytes();
     }
 
+    /** Writes what the buffer begins with. */
+    private void write(long hostOffset, long bytes, @Nullable Kind kind) throws IOException {
+        allocator.requireNothingElse(hostOffset, bytes, kind);
+        file.write(hostOffset, buffer.asSlice(0, bytes));
+    }
+
     /** Writes runs of refcount blocks. */
     void writeBlocks(List<RefcountBlock.Copy> copies) throws IOException {
         for (RefcountBlock.Copy copy : copies) {
-            writeBytes(copy.hostOffset(), copy.bytes);
+            writeBytes(copy.hostOffset(), copy.bytes, Kind.REFCOUNT_BLOCK);
         }
     }
 
-    void writeBytes(long hostOffset, byte[] bytes) throws IOException {
+    /**
+     * Writes bytes of a structure.
+     *
+     * @param kind what is known to lie there, or null if that must be nothing yet
+     */
+    void writeBytes(long hostOffset, byte[] bytes, @Nullable Kind kind) throws IOException {
         for (int done = 0; done < bytes.length; ) {
             int step = Math.min(bytes.length - done, BUFFER_BYTES);
             MemorySegment.copy(bytes, done, buffer, ValueLayout.JAVA_BYTE, 0, step);
-            file.write(hostOffset + done, buffer.asSlice(0, step));
+            write(hostOffset + done, step, kind);
             done += step;
         }
     }
 
     /** Writes a whole table of words. */
-    void writeTable(long hostOffset, long[] words) throws IOException {
+    void writeTable(long hostOffset, long[] words, @Nullable Kind kind) throws IOException {
         for (int done = 0; done < words.length; ) {
             int step = Math.min(words.length - done, BUFFER_BYTES / Long.BYTES);
             MemorySegment.copy(words, done, buffer, BIG_ENDIAN, 0, step);
-            file.write(hostOffset + (long) done * Long.BYTES, buffer.asSlice(0, (long) step * Long.BYTES));
+            write(hostOffset + (long) done * Long.BYTES, (long) step * Long.BYTES, kind);
             done += step;
         }
     }
 
     /** Writes entries of a table of words, those in a row in one go, at most a sector at a time. */
-    void writeWords(long tableOffset, int entryBytes, Map<Integer, Long> sortedEntries) throws IOException {
+    void writeWords(long tableOffset, int entryBytes, Map<Integer, Long> sortedEntries, Kind kind) throws IOException {
         int first = 0;
         int count = 0;
         for (Map.Entry<Integer, Long> entry : sortedEntries.entrySet()) {
             int index = entry.getKey();
             if (count > 0 && (index != first + count || index / SECTOR_WORDS != first / SECTOR_WORDS)) {
-                file.write(tableOffset + (long) first * entryBytes, buffer.asSlice(0, (long) count * entryBytes));
+                write(tableOffset + (long) first * entryBytes, (long) count * entryBytes, kind);
                 count = 0;
             }
             if (count == 0) {
@@ -100,7 +118,7 @@ final class TableIo {
             count++;
         }
         if (count > 0) {
-            file.write(tableOffset + (long) first * entryBytes, buffer.asSlice(0, (long) count * entryBytes));
+            write(tableOffset + (long) first * entryBytes, (long) count * entryBytes, kind);
         }
     }
 }

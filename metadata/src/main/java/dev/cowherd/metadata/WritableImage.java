@@ -1,7 +1,6 @@
 package dev.cowherd.metadata;
 
 import dev.cowherd.format.CorruptImageException;
-import dev.cowherd.format.Feature;
 import dev.cowherd.format.Geometry;
 import dev.cowherd.format.Header;
 import dev.cowherd.format.L1Entry;
@@ -33,6 +32,7 @@ public final class WritableImage {
     final FlushProcedure flush;
     final ReuseGate gate;
     final Health health;
+    private final CorruptMark corruption;
     private final Epochs epochs = new Epochs();
     private final MapWriter writer;
     private final MapEraser eraser;
@@ -48,6 +48,7 @@ public final class WritableImage {
         this.header = imageHeader;
         this.allocator = allocator;
         this.health = health;
+        this.corruption = new CorruptMark(imageHeader, health);
         this.gate = new ReuseGate(epochs, allocator, header.clusterBits(), settings.punchHoles);
         this.flush = new FlushProcedure(map, imageHeader, allocator, gate, health, settings.cacheBytes, settings.waits);
         InFlight inFlight = new InFlight(settings.waits);
@@ -141,7 +142,7 @@ public final class WritableImage {
             header.prepareForWriting(handles.file());
             writer.prepare(at, length, handles, scratch, step);
         } catch (CorruptImageException e) {
-            throw corrupt(e, handles);
+            throw corruption.mark(e, handles);
         }
     }
 
@@ -157,7 +158,7 @@ public final class WritableImage {
         try {
             writer.commit(step, handles, scratch);
         } catch (CorruptImageException e) {
-            throw corrupt(e, handles);
+            throw corruption.mark(e, handles);
         }
     }
 
@@ -169,7 +170,7 @@ public final class WritableImage {
      * @throws IOException if a refcount cannot be read: the clusters stay counted, which leaks them
      */
     public void abortWrite(WriteStep step, LayerHandles handles) throws IOException {
-        writer.abort(step, handles);
+        corruption.guard(handles, () -> writer.abort(step, handles));
     }
 
     /**
@@ -235,7 +236,7 @@ public final class WritableImage {
             header.prepareForWriting(handles.file());
             eraser.erase(at, length, mode, belowBytes, handles, scratch, step);
         } catch (CorruptImageException e) {
-            throw corrupt(e, handles);
+            throw corruption.mark(e, handles);
         }
     }
 
@@ -256,7 +257,7 @@ public final class WritableImage {
      * @throws IOException if the host fails; after a failed sync the image takes no writes any more
      */
     public void flush(LayerHandles handles) throws IOException {
-        flush.flush(handles);
+        corruption.guard(handles, () -> flush.flush(handles));
     }
 
     /**
@@ -267,7 +268,7 @@ public final class WritableImage {
      */
     public void relieve(LayerHandles handles) throws IOException {
         if (flush.isTooMuchDirty()) {
-            flush.flush(handles);
+            flush(handles);
         }
     }
 
@@ -286,13 +287,13 @@ public final class WritableImage {
             return;
         }
         if (flush.isDirty() || !gate.isEmpty()) {
-            flush.flush(handles);
+            flush(handles);
             // Clusters that the round let through have lower refcounts now.
             if (flush.isDirty()) {
-                flush.flush(handles);
+                flush(handles);
             }
         } else if (header.isPreparedForWriting()) {
-            flush.flush(handles);
+            flush(handles);
         }
     }
 
@@ -308,7 +309,7 @@ public final class WritableImage {
     public List<Snapshot> createSnapshot(List<Snapshot> snapshots, Snapshot added, LayerHandles handles)
             throws IOException {
         prepareStructure(handles);
-        List<Snapshot> now = new SnapshotChange(this, handles).create(snapshots, added);
+        List<Snapshot> now = corruption.ask(handles, () -> new SnapshotChange(this, handles).create(snapshots, added));
         reload(now, handles);
         return now;
     }
@@ -323,7 +324,7 @@ public final class WritableImage {
      */
     public void applySnapshot(List<Snapshot> snapshots, Snapshot wanted, LayerHandles handles) throws IOException {
         prepareStructure(handles);
-        new SnapshotChange(this, handles).apply(snapshots, wanted);
+        corruption.guard(handles, () -> new SnapshotChange(this, handles).apply(snapshots, wanted));
         reload(snapshots, handles);
     }
 
@@ -339,7 +340,8 @@ public final class WritableImage {
     public List<Snapshot> deleteSnapshot(List<Snapshot> snapshots, Snapshot unwanted, LayerHandles handles)
             throws IOException {
         prepareStructure(handles);
-        List<Snapshot> now = new SnapshotChange(this, handles).delete(snapshots, unwanted);
+        List<Snapshot> now =
+                corruption.ask(handles, () -> new SnapshotChange(this, handles).delete(snapshots, unwanted));
         reload(now, handles);
         return now;
     }
@@ -391,29 +393,33 @@ public final class WritableImage {
      */
     public void reachSize(long newBytes, LayerHandles handles) throws IOException {
         prepareStructure(handles);
+        if (header().geometry().l1EntriesFor(newBytes) > header().l1Entries()) {
+            corruption.guard(handles, () -> moveL1(newBytes, handles));
+        } else {
+            map.reach(header(), newBytes, handles);
+        }
+    }
+
+    private void moveL1(long newBytes, LayerHandles handles) throws IOException {
         Header old = header();
         Geometry geometry = old.geometry();
         long needed = geometry.l1EntriesFor(newBytes);
-        if (needed > old.l1Entries()) {
-            long clusters = geometry.clustersFor(needed * L1Entry.BYTES);
-            long first = allocator.takeAtEnd(clusters, Kind.ACTIVE_L1, handles.file(), flush.tableGrowth(handles));
-            flush.flush(handles);
-            long[] words = readWords(handles.file(), old.l1Offset(), old.l1Entries());
-            long[] padded = new long[Math.toIntExact((clusters << geometry.clusterBits()) / L1Entry.BYTES)];
-            System.arraycopy(words, 0, padded, 0, words.length);
-            try (Arena arena = Arena.ofConfined()) {
-                new TableIo(handles.file(), arena, geometry).writeTable(first << geometry.clusterBits(), padded);
-            }
-            flush.syncFile(handles);
-            header.change(handles.file(), now -> now.withL1(Math.toIntExact(needed), first << geometry.clusterBits()));
-            afterSwitch(() -> map.reach(header(), newBytes, handles));
-            allocator.giveBack(
-                    old.l1Offset() >>> geometry.clusterBits(),
-                    geometry.clustersFor((long) old.l1Entries() * L1Entry.BYTES),
-                    handles.file());
-        } else {
-            map.reach(old, newBytes, handles);
+        long oldBytes = (long) old.l1Entries() * L1Entry.BYTES;
+        allocator.requireNothingElse(old.l1Offset(), oldBytes, Kind.ACTIVE_L1);
+        long clusters = geometry.clustersFor(needed * L1Entry.BYTES);
+        long first = allocator.takeAtEnd(clusters, Kind.ACTIVE_L1, handles.file(), flush.tableGrowth(handles));
+        flush.flush(handles);
+        long[] words = readWords(handles.file(), old.l1Offset(), old.l1Entries());
+        long[] padded = new long[Math.toIntExact((clusters << geometry.clusterBits()) / L1Entry.BYTES)];
+        System.arraycopy(words, 0, padded, 0, words.length);
+        try (Arena arena = Arena.ofConfined()) {
+            new TableIo(handles.file(), arena, geometry, allocator)
+                    .writeTable(first << geometry.clusterBits(), padded, Kind.ACTIVE_L1);
         }
+        flush.syncFile(handles);
+        header.change(handles.file(), now -> now.withL1(Math.toIntExact(needed), first << geometry.clusterBits()));
+        afterSwitch(() -> map.reach(header(), newBytes, handles));
+        allocator.giveBack(old.l1Offset() >>> geometry.clusterBits(), geometry.clustersFor(oldBytes), handles.file());
     }
 
     /**
@@ -456,19 +462,5 @@ public final class WritableImage {
      */
     public void pretendSize(long bytes) {
         map.resized(bytes);
-    }
-
-    /** Marks the image corrupt and stops writing; reading goes on. */
-    private CorruptImageException corrupt(CorruptImageException found, LayerHandles handles) {
-        boolean first = !health.isStopped();
-        health.stop("the image is corrupt (" + found.getMessage() + ")", found);
-        if (first && header.current().version() >= 3) {
-            try {
-                header.change(handles.file(), now -> now.withFeature(Feature.CORRUPT, true));
-            } catch (IOException e) {
-                found.addSuppressed(e);
-            }
-        }
-        return found;
     }
 }

@@ -63,7 +63,7 @@ final class CountedFile {
 
     /** An allocator that has read nothing yet. */
     Allocator allocator(Waits waits) {
-        MetadataPlaces places = new MetadataPlaces();
+        MetadataPlaces places = new MetadataPlaces(geometry.clusterBits(), file.name());
         places.add(0, Kind.HEADER);
         places.add(1, Kind.REFCOUNT_TABLE);
         places.add(2, table.length, Kind.REFCOUNT_BLOCK);
