@@ -4,4 +4,5 @@ module dev.cowherd.storage {
 
     exports dev.cowherd.storage;
     exports dev.cowherd.storage.filter;
+    exports dev.cowherd.storage.ring;
 }

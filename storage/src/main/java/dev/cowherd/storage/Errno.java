@@ -49,6 +49,8 @@ public enum Errno {
     ESPIPE(29, "Illegal seek"),
     /** The file system is read-only. */
     EROFS(30, "Read-only file system"),
+    /** Nobody reads at the other end. */
+    EPIPE(32, "Broken pipe"),
     /** The name is too long. */
     ENAMETOOLONG(36, "File name too long"),
     /** The host has no lock to give. */
@@ -57,16 +59,24 @@ public enum Errno {
     ENOSYS(38, "Function not implemented"),
     /** Symbolic links that lead in a circle. */
     ELOOP(40, "Too many levels of symbolic links"),
+    /** The kernel could not keep a completion. */
+    EBADR(53, "Invalid request descriptor"),
+    /** A time that was set has passed. */
+    ETIME(62, "Timer expired"),
     /** A number too large for its place. */
     EOVERFLOW(75, "Value too large for defined data type"),
     /** Not supported by this file system or device. */
     EOPNOTSUPP(95, "Operation not supported"),
+    /** The other end is gone. */
+    ECONNRESET(104, "Connection reset by peer"),
     /** The server took too long. */
     ETIMEDOUT(110, "Connection timed out"),
     /** The server forgot the file. */
     ESTALE(116, "Stale file handle"),
     /** Over quota. */
-    EDQUOT(122, "Disk quota exceeded");
+    EDQUOT(122, "Disk quota exceeded"),
+    /** Taken back before it was done. */
+    ECANCELED(125, "Operation canceled");
 
     private static final Map<Integer, Errno> BY_NUMBER = new HashMap<>();
 

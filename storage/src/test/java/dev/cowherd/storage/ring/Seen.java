@@ -1,0 +1,29 @@
+package dev.cowherd.storage.ring;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/** The completions of a test: their results by token, in the order they came. */
+final class Seen implements Completions {
+    final Map<Long, List<Integer>> results = new HashMap<>();
+    final List<Long> order = new ArrayList<>();
+    int lastFlags;
+
+    @Override
+    public void completed(long token, int result, int flags) {
+        results.computeIfAbsent(token, key -> new ArrayList<>()).add(result);
+        order.add(token);
+        lastFlags = flags;
+    }
+
+    /** The one result of a token. */
+    int of(long token) {
+        List<Integer> all = results.getOrDefault(token, List.of());
+        if (all.size() != 1) {
+            throw new AssertionError("token " + token + " completed " + all.size() + " times: " + all);
+        }
+        return all.getFirst();
+    }
+}
