@@ -17,8 +17,10 @@ final class BareFile {
     private static final Linker LINKER = Linker.nativeLinker();
     private static final MethodHandle OPEN =
             handle("open", FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_INT));
-    private static final MethodHandle CLOSE =
-            handle("close", FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT));
+    private static final FunctionDescriptor ON_DESCRIPTOR =
+            FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT);
+    private static final MethodHandle CLOSE = handle("close", ON_DESCRIPTOR);
+    private static final MethodHandle FDATASYNC = handle("fdatasync", ON_DESCRIPTOR);
     private static final FunctionDescriptor TRANSFER = FunctionDescriptor.of(
             ValueLayout.JAVA_LONG,
             ValueLayout.JAVA_INT,
@@ -66,11 +68,23 @@ final class BareFile {
         }
     }
 
+    void sync() throws IOException {
+        succeed("fdatasync", FDATASYNC);
+    }
+
     void close() throws IOException {
+        succeed("close", CLOSE);
+    }
+
+    private void succeed(String call, MethodHandle handle) throws IOException {
+        int result;
         try {
-            int _ = (int) CLOSE.invokeExact(descriptor);
+            result = (int) handle.invokeExact(descriptor);
         } catch (Throwable e) {
-            throw new IOException("close", e);
+            throw new IOException(call, e);
+        }
+        if (result < 0) {
+            throw new IOException(call + " failed");
         }
     }
 
