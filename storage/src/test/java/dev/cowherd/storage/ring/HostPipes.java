@@ -19,7 +19,6 @@ import java.nio.file.Path;
 final class HostPipes {
     private static final int AF_UNIX = 1;
     private static final int SOCK_STREAM = 1;
-    private static final int O_NONBLOCK = 0x800;
     private static final FunctionDescriptor SHAPE =
             FunctionDescriptor.of(JAVA_INT, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
 
@@ -36,11 +35,6 @@ final class HostPipes {
 
     static Pair pipe() {
         return pair(at -> call("pipe2", at, 0, 0, 0));
-    }
-
-    /** A pipe whose ends answer EAGAIN instead of waiting. */
-    static Pair impatientPipe() {
-        return pair(at -> call("pipe2", at, O_NONBLOCK, 0, 0));
     }
 
     static Pair sockets() {

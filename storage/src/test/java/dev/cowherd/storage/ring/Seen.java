@@ -7,6 +7,9 @@ import java.util.Map;
 
 /** The completions of a test: their results by token, in the order they came. */
 final class Seen implements Completions {
+    /** Nanoseconds after which a test that waits in vain fails instead of standing still: no interrupt ends a wait in the kernel. */
+    static final long LIMIT = 20_000_000_000L;
+
     final Map<Long, List<Integer>> results = new HashMap<>();
     final List<Long> order = new ArrayList<>();
     int lastFlags;
