@@ -4,6 +4,7 @@ import dev.cowherd.image.CreateOptions;
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.ImageCreator;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -129,7 +130,9 @@ final class CreateCommand implements Command {
             throw new CommandException(name + ": Could not create '" + name + "': "
                     + (name.isEmpty() ? "No such file or directory" : "Is a directory"));
         }
-        try {
+        boolean existed = Files.exists(path);
+        // Space that is written may take minutes.
+        try (CtrlC _ = new CtrlC(Thread.currentThread()::interrupt)) {
             if (options.isRaw()) {
                 ImageCreator.createRaw(path, options.wholeSectors(), options.preallocation());
                 return;
@@ -138,6 +141,9 @@ final class CreateCommand implements Command {
             ImageCreator.create(path, qcow2);
         } catch (IllegalArgumentException e) {
             throw new CommandException(name + ": " + e.getMessage(), e);
+        } catch (InterruptedIOException e) {
+            String fate = existed ? "what was in it is gone, and it holds no image" : "it was removed";
+            throw new CommandException(CtrlC.EXIT_CODE, name + ": interrupted; " + fate, e);
         } catch (IOException e) {
             throw new CommandException(
                     name + ": Could not create '" + name + "': " + Failures.withoutName(e, path.toString()), e);

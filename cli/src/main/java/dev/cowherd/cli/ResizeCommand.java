@@ -10,6 +10,7 @@ import dev.cowherd.image.DiskQueue;
 import dev.cowherd.image.Preallocation;
 import dev.cowherd.storage.Storage;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
@@ -58,7 +59,10 @@ final class ResizeCommand implements Command {
         if (flags.operands().size() > 1) {
             throw new CommandException("Extra argument(s) in command line");
         }
-        resize(in, flags.operands().get(0), size);
+        // The image is whole at any time, but closing it in order leaves no leaked clusters behind.
+        try (CtrlC _ = new CtrlC(Thread.currentThread()::interrupt)) {
+            resize(in, flags.operands().get(0), size);
+        }
         if (!quiet) {
             in.out().println("Image resized.");
         }
@@ -103,6 +107,9 @@ final class ResizeCommand implements Command {
             } else {
                 resizeQcow2(disk, header, old, wanted);
             }
+        } catch (InterruptedIOException e) {
+            throw new CommandException(
+                    CtrlC.EXIT_CODE, name + ": interrupted; it has its new size, but not all of the space is taken", e);
         } catch (IOException e) {
             throw new CommandException(Failures.lineOf(e), e);
         }
@@ -180,6 +187,9 @@ final class ResizeCommand implements Command {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment zeros = arena.allocate(ZERO_BYTES, 4096);
             for (long at = from; at < to; ) {
+                if (Thread.currentThread().isInterrupted()) {
+                    throw new InterruptedIOException("interrupted");
+                }
                 // Up to the next multiple, so that every cluster is written in one piece.
                 long length = Math.min(to - at, ZERO_BYTES - at % ZERO_BYTES);
                 sink.write(at, zeros.asSlice(0, length));

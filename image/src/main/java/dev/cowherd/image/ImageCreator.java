@@ -38,6 +38,7 @@ public final class ImageCreator {
      * @param options what it is to be
      * @throws IllegalArgumentException if the options need more than the format can express
      * @throws dev.cowherd.storage.StorageException if the host refuses; another program's image lock is one reason
+     * @throws java.io.InterruptedIOException if the thread is interrupted while all of the space is written
      * @throws IOException if writing fails otherwise
      */
     public static void create(Path path, CreateOptions options) throws IOException {

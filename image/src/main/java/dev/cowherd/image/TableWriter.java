@@ -2,6 +2,7 @@ package dev.cowherd.image;
 
 import dev.cowherd.storage.Storage;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -53,12 +54,19 @@ final class TableWriter implements AutoCloseable {
         }
     }
 
-    /** Writes zeros from a host offset on, not only the promise of them. */
+    /**
+     * Writes zeros from a host offset on, not only the promise of them. This is what may take minutes.
+     *
+     * @throws InterruptedIOException if the thread is interrupted
+     */
     void zeros(long hostOffset, long length) throws IOException {
         goTo(hostOffset);
         writeOut();
         piece.fill((byte) 0);
         for (long rest = length; rest > 0; ) {
+            if (Thread.currentThread().isInterrupted()) {
+                throw new InterruptedIOException("interrupted");
+            }
             long step = Math.min(rest, PIECE_BYTES);
             target.write(offset, piece.asSlice(0, step));
             offset += step;
