@@ -54,9 +54,14 @@ final class Rig {
 
     /** The same, the model with so many bytes more for a disk that grows. */
     static Rig of(Shape shape, long room) throws IOException {
+        return of(shape, Template.of(shape).top, room);
+    }
+
+    /** The same of another image, with the same contents, beside the shape's own one. */
+    static Rig of(Shape shape, Path image, long room) throws IOException {
         Template template = Template.of(shape);
         Power power = new Power();
-        SimStorage top = load(template.top, power);
+        SimStorage top = load(image, power);
         SimStorage data = template.data == null ? null : load(template.data, power);
         ModelDisk model = ModelDisk.ofZeros(shape.sizeBytes() + room, power);
         template.tell(model);

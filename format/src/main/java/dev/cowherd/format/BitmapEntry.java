@@ -43,6 +43,9 @@ public record BitmapEntry(
     /** Flag: a writer should track with this bitmap from the start. */
     public static final int AUTO = 2;
 
+    /** Flag: who does not know the extra data may use the bitmap all the same, and leaves the extra data as it is. */
+    public static final int EXTRA_DATA_COMPATIBLE = 4;
+
     private static final int FIXED_BYTES = 24;
 
     /**
@@ -156,6 +159,67 @@ public record BitmapEntry(
      */
     public void require(Header header, long fileBytes) throws ImageFormatException {
         BitmapRules.require(this, header, fileBytes);
+    }
+
+    /**
+     * Judges whether a writer can keep the bitmap right: as {@link #require}, but extra data of which the flags say that it may be
+     * ignored is ignored.
+     *
+     * @param header the image's header
+     * @param fileBytes length of the file in bytes
+     * @throws CorruptImageException if a value is out of its range or the table is not within the file
+     * @throws UnsupportedImageException if the type, a flag or extra data is unknown
+     */
+    public void requireUsable(Header header, long fileBytes) throws ImageFormatException {
+        boolean ignorable = (flags & EXTRA_DATA_COMPATIBLE) != 0;
+        BitmapEntry judged = ignorable
+                ? new BitmapEntry(
+                        name,
+                        tableOffset,
+                        tableEntries,
+                        flags & ~EXTRA_DATA_COMPATIBLE,
+                        type,
+                        granularityBits,
+                        Bytes.EMPTY)
+                : this;
+        BitmapRules.require(judged, header, fileBytes);
+    }
+
+    /**
+     * The same bitmap with other flags.
+     *
+     * @param changed all flags
+     * @return a copy
+     */
+    public BitmapEntry withFlags(int changed) {
+        return new BitmapEntry(name, tableOffset, tableEntries, changed, type, granularityBits, extraData);
+    }
+
+    /**
+     * The same bitmap with its bits elsewhere.
+     *
+     * @param offset host offset of the bitmap table in bytes
+     * @param entries entries of the bitmap table
+     * @return a copy
+     */
+    public BitmapEntry withTable(long offset, long entries) {
+        return new BitmapEntry(name, offset, entries, flags, type, granularityBits, extraData);
+    }
+
+    /**
+     * How many entries the table of a bitmap has.
+     *
+     * @param diskBytes guest bytes that the bitmap stands for
+     * @param granularityBits log2 of the guest bytes that one bit stands for
+     * @param clusterBits log2 of the cluster size in bytes
+     * @return clusters that hold a bit for each started granule
+     */
+    public static long tableEntriesFor(long diskBytes, int granularityBits, int clusterBits) {
+        return startedUnits(startedUnits(diskBytes, granularityBits), clusterBits + 3);
+    }
+
+    private static long startedUnits(long size, int unitBits) {
+        return (size >>> unitBits) + ((size & ((1L << unitBits) - 1)) == 0 ? 0 : 1);
     }
 
     private static long padded(long length) {

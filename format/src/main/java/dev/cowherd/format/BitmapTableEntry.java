@@ -17,7 +17,9 @@ public final class BitmapTableEntry {
     public static final int BYTES = 8;
 
     private static final long OFFSET_MASK = 0x00ff_ffff_ffff_fe00L;
-    private static final long ALL_ONES = 1;
+
+    /** The entry of a cluster whose bits are all ones. */
+    public static final long ALL_ONES = 1;
 
     private BitmapTableEntry() {}
 

@@ -280,6 +280,24 @@ public record Header(
     }
 
     /**
+     * The same header with the bitmap directory at another place. Nothing else moves: on disk eight bytes differ that lie within one
+     * sector, if the directory is as long as before.
+     *
+     * @param offset host offset of the directory in bytes
+     * @param bytes length of the directory in bytes
+     * @return a copy
+     */
+    public Header withBitmapDirectory(long offset, long bytes) {
+        HeaderDraft draft = new HeaderDraft(this);
+        draft.extensions = extensions.stream()
+                .map(extension -> extension instanceof HeaderExtension.Bitmaps bitmaps
+                        ? new HeaderExtension.Bitmaps(bitmaps.count(), bitmaps.reserved(), bytes, offset)
+                        : extension)
+                .toList();
+        return draft.header();
+    }
+
+    /**
      * The same header with another backing file; its format is an extension. {@link #fits()} says whether there is room.
      *
      * @param name the name to store, or null for none

@@ -56,6 +56,9 @@ public final class Limits {
     /** Most bytes that one bitmap may take on the host. */
     public static final long MAX_BITMAP_BYTES = 512L << 20;
 
+    /** Most bytes that all the bitmaps together may take in memory which a writer keeps right; they take what is set. */
+    public static final long MAX_TRACKED_BITMAP_BYTES = 512L << 20;
+
     /** Finest granularity of a bitmap: 2^9 bytes a bit. */
     public static final int MIN_BITMAP_GRANULARITY_BITS = 9;
 

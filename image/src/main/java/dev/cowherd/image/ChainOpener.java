@@ -194,7 +194,8 @@ final class ChainOpener {
                 map,
                 header,
                 snapshots,
-                new WritableImage.Settings(options.punchHoles(), options.sliceCacheBytes(), options.waits()));
+                new WritableImage.Settings(
+                        options.punchHoles(), options.sliceCacheBytes(), options.waits(), options.warnings()));
     }
 
     private @Nullable Storage openData(String image, Header header, boolean writable) throws IOException {

@@ -308,7 +308,7 @@ public final class Disk implements AutoCloseable {
         Layer top = layers.get(0);
         WritableImage image = top.writable();
         if (image != null) {
-            image.settle(new LayerHandles(top.storage(), top.dataStorage()));
+            image.finish(new LayerHandles(top.storage(), top.dataStorage()));
         } else if (isWritable() && rawStopped.get() == null) {
             top.storage().sync();
         }

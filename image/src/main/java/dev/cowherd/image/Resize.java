@@ -3,6 +3,7 @@ package dev.cowherd.image;
 import dev.cowherd.format.Header;
 import dev.cowherd.metadata.LayerHandles;
 import dev.cowherd.metadata.RawMap;
+import dev.cowherd.metadata.SizeChange;
 import dev.cowherd.metadata.WritableImage;
 import java.io.IOException;
 
@@ -34,9 +35,9 @@ final class Resize {
             raw(newBytes);
             return;
         }
-        refuse(image.header());
+        refuse(image, newBytes);
         if (newBytes > oldBytes) {
-            grow(image, oldBytes, newBytes);
+            grow(new SizeChange(image, handles), oldBytes, newBytes);
         } else if (newBytes < oldBytes) {
             shrink(image, oldBytes, newBytes);
         }
@@ -48,45 +49,52 @@ final class Resize {
         ((RawMap) top.map()).resized(newBytes);
     }
 
-    private void refuse(Header header) throws ChainException {
+    private void refuse(WritableImage image, long newBytes) throws ChainException {
+        Header header = image.header();
         if (header.version() < 3 && header.snapshotCount() > 0) {
             throw new ChainException(
                     top.fileName(),
                     "an image of version 2 with internal snapshots cannot be resized: a snapshot there"
                             + " does not know its size");
         }
-        if (header.bitmapsExtension() != null) {
-            throw new ChainException(
-                    top.fileName(),
-                    "an image with bitmaps cannot be resized; remove them first (qemu-img bitmap --remove)");
+        String why = image.whyBitmapsForbid(newBytes);
+        if (why != null) {
+            throw new ChainException(top.fileName(), why);
         }
     }
 
-    private void grow(WritableImage image, long oldBytes, long newBytes) throws IOException {
-        image.reachSize(newBytes, handles);
+    private void grow(SizeChange change, long oldBytes, long newBytes) throws IOException {
+        change.reachSize(newBytes);
         if (top.dataStorage() != null && top.dataStorage().sizeBytes() < newBytes) {
             top.dataStorage().truncate(newBytes);
         }
-        image.pretendSize(newBytes);
+        change.pretendSize(newBytes);
         try (DiskQueue queue = DiskQueue.open(disk)) {
             queue.writeZeroes(oldBytes, newBytes - oldBytes, ZeroMode.MAY_UNMAP);
-            image.setSize(newBytes, handles);
+            change.setSize(newBytes);
         } catch (IOException | RuntimeException e) {
-            image.pretendSize(oldBytes);
+            change.pretendSize(oldBytes);
             throw e;
         }
     }
 
     private void shrink(WritableImage image, long oldBytes, long newBytes) throws IOException {
+        SizeChange change = new SizeChange(image, handles);
         long clusterBytes = image.header().geometry().clusterBytes();
         long wholeFrom = Math.addExact(newBytes, clusterBytes - 1) & -clusterBytes;
-        if (wholeFrom < oldBytes) {
-            try (DiskQueue queue = DiskQueue.open(disk)) {
-                queue.discard(wholeFrom, oldBytes - wholeFrom);
+        change.beginShrink(newBytes);
+        try {
+            if (wholeFrom < oldBytes) {
+                try (DiskQueue queue = DiskQueue.open(disk)) {
+                    queue.discard(wholeFrom, oldBytes - wholeFrom);
+                }
             }
+            change.setSize(newBytes);
+        } catch (IOException | RuntimeException e) {
+            change.shrinkFailed(newBytes);
+            throw e;
         }
-        image.setSize(newBytes, handles);
-        image.dropTablesPast(newBytes, handles);
+        change.dropTablesPast(newBytes);
         if (top.dataStorage() != null) {
             top.dataStorage().truncate(newBytes);
         }

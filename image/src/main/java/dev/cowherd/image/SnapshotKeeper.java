@@ -54,12 +54,13 @@ final class SnapshotKeeper {
 
     void apply(String idOrName) throws IOException {
         Snapshot wanted = find(idOrName);
-        if (wanted.diskBytes(image.header()) != image.header().sizeBytes()
-                && image.header().bitmapsExtension() != null) {
-            throw new ChainException(
-                    top.fileName(),
-                    "its disk had another size in snapshot '" + idOrName + "', and an image with bitmaps"
-                            + " cannot be resized");
+        long diskBytes = wanted.diskBytes(image.header());
+        if (diskBytes != image.header().sizeBytes()) {
+            String why = image.whyBitmapsForbid(diskBytes);
+            if (why != null) {
+                throw new ChainException(
+                        top.fileName(), "its disk had another size in snapshot '" + idOrName + "': " + why);
+            }
         }
         image.applySnapshot(top.snapshots(), wanted, handles);
     }

@@ -202,7 +202,7 @@ final class Allocator {
      *
      * @return its first cluster
      */
-    long takeAtEnd(long count, Kind kind, Storage file, TableGrowth growth) throws IOException {
+    long takeAtEnd(long count, @Nullable Kind kind, Storage file, TableGrowth growth) throws IOException {
         while (true) {
             long cluster;
             boolean reached;

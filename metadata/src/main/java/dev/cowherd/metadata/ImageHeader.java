@@ -65,15 +65,18 @@ final class ImageHeader {
     /**
      * Called before anything of the image changes: clears the autoclear bits of features that this engine does not keep right, once.
      * They must be gone before the first change is there.
+     *
+     * @param bitmapsAreKept whether bitmaps are kept right, or marked one by one
      */
-    void prepareForWriting(Storage file) throws IOException {
+    void prepareForWriting(Storage file, boolean bitmapsAreKept) throws IOException {
         if (preparedForWriting) {
             return;
         }
         turn.take();
         try {
             if (!preparedForWriting) {
-                long kept = header.autoclearFeatures() & Feature.RAW_EXTERNAL_DATA.mask();
+                long known = Feature.RAW_EXTERNAL_DATA.mask() | (bitmapsAreKept ? Feature.BITMAPS.mask() : 0);
+                long kept = header.autoclearFeatures() & known;
                 if (kept != header.autoclearFeatures()) {
                     write(file, header.withFeatures(header.incompatibleFeatures(), header.compatibleFeatures(), kept));
                 }

@@ -3,10 +3,8 @@ package dev.cowherd.metadata;
 import dev.cowherd.format.CorruptImageException;
 import dev.cowherd.format.Geometry;
 import dev.cowherd.format.Header;
-import dev.cowherd.format.L1Entry;
 import dev.cowherd.format.RefcountTableEntry;
 import dev.cowherd.format.Snapshot;
-import dev.cowherd.metadata.MetadataPlaces.Kind;
 import dev.cowherd.storage.Storage;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -14,6 +12,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.List;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The write half of an image's map: where writes go, what becomes zeros, and in which order all that reaches the disk. Belongs to one
@@ -26,16 +26,20 @@ public final class WritableImage {
     private static final ValueLayout.OfLong BIG_ENDIAN =
             ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
 
+    /** With bitmaps, a step erases no more than this: the bits of all that is left would be looked at again for each step. */
+    private static final long MARKED_AT_ONCE_BYTES = 1L << 30;
+
     final ImageMap map;
     final ImageHeader header;
     final Allocator allocator;
     final FlushProcedure flush;
     final ReuseGate gate;
     final Health health;
-    private final CorruptMark corruption;
-    private final Epochs epochs = new Epochs();
+    final CorruptMark corruption;
+    final Epochs epochs = new Epochs();
     private final MapWriter writer;
     private final MapEraser eraser;
+    private @Nullable Bitmaps bitmaps;
 
     private WritableImage(
             ImageMap map,
@@ -63,8 +67,9 @@ public final class WritableImage {
      * @param punchHoles whether freed clusters give their space back to the host
      * @param cacheBytes the budget of the L2 cache in bytes; a part of it may be dirty before a flush round makes room
      * @param waits how a queue waits for another
+     * @param warnings hears, in one line each, of what the first write makes out of date
      */
-    public record Settings(boolean punchHoles, long cacheBytes, Waits waits) {}
+    public record Settings(boolean punchHoles, long cacheBytes, Waits waits, Consumer<String> warnings) {}
 
     /**
      * Makes an image writable.
@@ -91,7 +96,9 @@ public final class WritableImage {
                 new RefcountStore(geometry, table),
                 PlacesReader.read(file, map, header, snapshots, table),
                 file.sizeBytes());
-        return new WritableImage(map, header, allocator, imageHeader, health, settings);
+        WritableImage image = new WritableImage(map, header, allocator, imageHeader, health, settings);
+        image.bitmaps = Bitmaps.open(image, file, settings.waits, settings.warnings);
+        return image;
     }
 
     /** Reads a table of words that is known to lie within the file. */
@@ -139,10 +146,17 @@ public final class WritableImage {
             throws IOException {
         health.requireSound();
         try {
-            header.prepareForWriting(handles.file());
+            beforeChange(at, length, handles);
             writer.prepare(at, length, handles, scratch, step);
         } catch (CorruptImageException e) {
             throw corruption.mark(e, handles);
+        }
+    }
+
+    private void beforeChange(long at, long length, LayerHandles handles) throws IOException {
+        header.prepareForWriting(handles.file(), bitmaps != null);
+        if (bitmaps != null) {
+            bitmaps.beforeChange(at, length, handles.file());
         }
     }
 
@@ -233,8 +247,9 @@ public final class WritableImage {
             throws IOException {
         health.requireSound();
         try {
-            header.prepareForWriting(handles.file());
-            eraser.erase(at, length, mode, belowBytes, handles, scratch, step);
+            long now = bitmaps == null ? length : Math.min(length, MARKED_AT_ONCE_BYTES - at % MARKED_AT_ONCE_BYTES);
+            beforeChange(at, now, handles);
+            eraser.erase(at, now, mode, belowBytes, handles, scratch, step);
         } catch (CorruptImageException e) {
             throw corruption.mark(e, handles);
         }
@@ -298,6 +313,46 @@ public final class WritableImage {
     }
 
     /**
+     * Leaves nothing waiting, and the bitmaps on disk as they are in memory: to be called when no request is in flight, before the image is
+     * closed or its file copied.
+     *
+     * @param handles handles on the image
+     * @throws IOException as for {@link #flush}; what was not stored of the bitmaps stays marked as out of date
+     */
+    public void finish(LayerHandles handles) throws IOException {
+        settle(handles);
+        if (bitmaps != null && !health.isStopped()) {
+            Bitmaps stored = bitmaps;
+            corruption.guard(handles, () -> stored.store(handles));
+            settle(handles);
+        }
+    }
+
+    /** The image's bitmaps, or null if it has none that are to be kept right. */
+    @Nullable
+    Bitmaps bitmaps() {
+        return bitmaps;
+    }
+
+    /**
+     * Why the disk's bitmaps do not let it have another size.
+     *
+     * @param newBytes guest bytes
+     * @return one line, or null if they do
+     */
+    public @Nullable String whyBitmapsForbid(long newBytes) {
+        return bitmaps == null ? null : bitmaps.whyNotResizable(newBytes);
+    }
+
+    /** References that nothing on disk has any more. */
+    void drop(List<Allocator.Taken> runs) {
+        long stamp = epochs.stamp();
+        gate.add(runs.stream()
+                .map(run -> new Dropped(run.cluster(), run.count(), stamp))
+                .toList());
+    }
+
+    /**
      * Creates an internal snapshot of the disk as it is. No request is in flight; all or nothing, at every cut.
      *
      * @param snapshots the image's snapshots
@@ -315,7 +370,7 @@ public final class WritableImage {
     }
 
     /**
-     * Makes the disk what a snapshot holds. No request is in flight; all or nothing, at every cut.
+     * Makes the disk what a snapshot holds. No request is in flight; all or nothing, at every cut. To bitmaps all of the disk is dirty then.
      *
      * @param snapshots the image's snapshots
      * @param wanted one of them
@@ -324,7 +379,15 @@ public final class WritableImage {
      */
     public void applySnapshot(List<Snapshot> snapshots, Snapshot wanted, LayerHandles handles) throws IOException {
         prepareStructure(handles);
+        if (bitmaps != null) {
+            boolean sameSize = wanted.diskBytes(header()) == header().sizeBytes();
+            bitmaps.prepare(sameSize, handles.file());
+        }
         corruption.guard(handles, () -> new SnapshotChange(this, handles).apply(snapshots, wanted));
+        if (bitmaps != null) {
+            bitmaps.resize(header().guestBytes());
+            bitmaps.allChanged();
+        }
         reload(snapshots, handles);
     }
 
@@ -346,9 +409,9 @@ public final class WritableImage {
         return now;
     }
 
-    private void prepareStructure(LayerHandles handles) throws IOException {
+    void prepareStructure(LayerHandles handles) throws IOException {
         health.requireSound();
-        header.prepareForWriting(handles.file());
+        header.prepareForWriting(handles.file(), bitmaps != null);
         settle(handles);
     }
 
@@ -366,11 +429,11 @@ public final class WritableImage {
     }
 
     /** What brings memory in line with a header that is on disk already. */
-    private interface Alignment {
+    interface Alignment {
         void run() throws IOException;
     }
 
-    private void afterSwitch(Alignment alignment) throws IOException {
+    void afterSwitch(Alignment alignment) throws IOException {
         try {
             alignment.run();
         } catch (IOException | RuntimeException | Error e) {
@@ -382,85 +445,5 @@ public final class WritableImage {
     private static int tableEntries(Header header) {
         return Math.toIntExact(
                 ((long) header.refcountTableClusters() << header.clusterBits()) / RefcountTableEntry.BYTES);
-    }
-
-    /**
-     * Makes room for a disk of another size: an L1 table with enough entries, durable. The size stays. No request is in flight.
-     *
-     * @param newBytes guest bytes
-     * @param handles handles on the image
-     * @throws IOException if the host fails; where it is not known then which L1 table the disk names, the image takes no more writes
-     */
-    public void reachSize(long newBytes, LayerHandles handles) throws IOException {
-        prepareStructure(handles);
-        if (header().geometry().l1EntriesFor(newBytes) > header().l1Entries()) {
-            corruption.guard(handles, () -> moveL1(newBytes, handles));
-        } else {
-            map.reach(header(), newBytes, handles);
-        }
-    }
-
-    private void moveL1(long newBytes, LayerHandles handles) throws IOException {
-        Header old = header();
-        Geometry geometry = old.geometry();
-        long needed = geometry.l1EntriesFor(newBytes);
-        long oldBytes = (long) old.l1Entries() * L1Entry.BYTES;
-        allocator.requireNothingElse(old.l1Offset(), oldBytes, Kind.ACTIVE_L1);
-        long clusters = geometry.clustersFor(needed * L1Entry.BYTES);
-        long first = allocator.takeAtEnd(clusters, Kind.ACTIVE_L1, handles.file(), flush.tableGrowth(handles));
-        flush.flush(handles);
-        long[] words = readWords(handles.file(), old.l1Offset(), old.l1Entries());
-        long[] padded = new long[Math.toIntExact((clusters << geometry.clusterBits()) / L1Entry.BYTES)];
-        System.arraycopy(words, 0, padded, 0, words.length);
-        try (Arena arena = Arena.ofConfined()) {
-            new TableIo(handles.file(), arena, geometry, allocator)
-                    .writeTable(first << geometry.clusterBits(), padded, Kind.ACTIVE_L1);
-        }
-        flush.syncFile(handles);
-        header.change(handles.file(), now -> now.withL1(Math.toIntExact(needed), first << geometry.clusterBits()));
-        afterSwitch(() -> map.reach(header(), newBytes, handles));
-        allocator.giveBack(old.l1Offset() >>> geometry.clusterBits(), geometry.clustersFor(oldBytes), handles.file());
-    }
-
-    /**
-     * The disk has another size from now on, durably. No request is in flight.
-     *
-     * @param newBytes guest bytes, which {@link #reachSize} made room for
-     * @param handles handles on the image
-     * @throws IOException if the host fails
-     */
-    public void setSize(long newBytes, LayerHandles handles) throws IOException {
-        settle(handles);
-        header.change(handles.file(), now -> now.withSize(newBytes));
-        map.resized(newBytes);
-    }
-
-    /**
-     * Gives the L2 tables back that map nothing below a size. What they refer to was discarded and settled; no request is in flight.
-     *
-     * @param bytes guest bytes that stay
-     * @param handles handles on the image
-     * @throws IOException if the host fails
-     */
-    public void dropTablesPast(long bytes, LayerHandles handles) throws IOException {
-        Geometry geometry = header().geometry();
-        for (int i = Math.toIntExact(geometry.l1EntriesFor(bytes)); i < map.l1().entries(); i++) {
-            long offset = L1Entry.l2Offset(map.l1().word(i));
-            if (offset != 0) {
-                map.l1().set(i, 0);
-                flush.l1Changed(i, new Dropped(offset >>> geometry.clusterBits(), 1, epochs.stamp()));
-            }
-        }
-        settle(handles);
-        map.replaceL1(map.l1());
-    }
-
-    /**
-     * The map for requests past the disk's end, while its size is being changed.
-     *
-     * @param bytes guest bytes
-     */
-    public void pretendSize(long bytes) {
-        map.resized(bytes);
     }
 }

@@ -30,8 +30,9 @@
  * <p><b>Writing</b> ({@link dev.cowherd.metadata.WritableImage}) changes the map in two steps: prepare says where bytes go, the queue moves
  * them, commit publishes. Slices change under their own monitor; clusters come from an allocator behind one short mutex without
  * I/O; what entries let go of waits at a gate until it is durable, unknown to every request, and punched; and one procedure writes
- * all of it, in one order. An entry that a write relies on is judged like one that a look-up decodes,
- * and nothing is written where {@link dev.cowherd.metadata.MetadataPlaces} knows of a structure of another kind.
+ * all of it, in one order. An entry that a write relies on is judged like one that a look-up decodes, and nothing is written where
+ * {@link dev.cowherd.metadata.MetadataPlaces} knows of a structure of another kind. Persistent bitmaps hear of every change before it is
+ * made, and are on disk again when the image is closed.
  */
 @NullMarked
 package dev.cowherd.metadata;
