@@ -1,6 +1,7 @@
 package dev.cowherd.testkit.lab;
 
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import java.util.SplittableRandom;
 
 /** What one operation did to a simulated disk, as far as a power cut is concerned. */
@@ -15,30 +16,35 @@ sealed interface Change {
      * Bytes written. They are whole sectors with all that their sectors held after the write, because a disk never writes a part of
      * one: only the last sector of a file may be shorter.
      */
-    record Write(int disk, long offset, MemorySegment bytes) implements Change {
+    record Write(int disk, long offset, long length, List<Pages.Piece> pieces) implements Change {
         void landOn(Pages pages) {
-            pages.write(offset, bytes);
+            pages.grow(offset + length);
+            pieces.forEach(pages::put);
         }
 
         int sectors() {
-            return Math.toIntExact(Math.ceilDiv(bytes.byteSize(), SECTOR));
+            return Math.toIntExact(Math.ceilDiv(length, SECTOR));
         }
 
         /** Lets some of its sectors land: on or up to a drawn one, or any drawn set. */
         void tearOn(Pages pages, SplittableRandom random) {
             boolean prefix = random.nextBoolean();
             int upTo = random.nextInt(sectors() + 1);
-            for (int i = 0; i < sectors(); i++) {
-                if (prefix ? i < upTo : random.nextBoolean()) {
-                    long from = (long) i * SECTOR;
-                    pages.write(offset + from, bytes.asSlice(from, Math.min(SECTOR, bytes.byteSize() - from)));
+            int i = 0;
+            for (Pages.Piece piece : pieces) {
+                MemorySegment bytes = MemorySegment.ofArray(piece.bytes);
+                for (long from = 0; from < bytes.byteSize(); from += SECTOR) {
+                    if (prefix ? i < upTo : random.nextBoolean()) {
+                        pages.write(piece.at + from, bytes.asSlice(from, Math.min(SECTOR, bytes.byteSize() - from)));
+                    }
+                    i++;
                 }
             }
         }
 
         @Override
         public String toString() {
-            return "write of disk " + disk + " at " + offset + "+" + bytes.byteSize();
+            return "write of disk " + disk + " at " + offset + "+" + length;
         }
     }
 

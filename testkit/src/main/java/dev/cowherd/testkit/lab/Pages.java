@@ -2,7 +2,9 @@ package dev.cowherd.testkit.lab;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.function.BiConsumer;
 
 /**
@@ -67,6 +69,44 @@ final class Pages {
             byte[] page = pages[(int) ((at + done) / PAGE)];
             MemorySegment.copy(page, place, to, ValueLayout.JAVA_BYTE, toOffset + done, now);
             done += now;
+        }
+    }
+
+    /** Some bytes as they are now, none longer than a page and none across pages. Whole pages are shared, not copied. */
+    static final class Piece {
+        final long at;
+        final byte[] bytes;
+
+        private Piece(long at, byte[] bytes) {
+            this.at = at;
+            this.bytes = bytes;
+        }
+    }
+
+    /** The bytes of a range as they are now; the range lies inside the size. */
+    List<Piece> pieces(long at, long length) {
+        List<Piece> pieces = new ArrayList<>((int) (length / PAGE) + 2);
+        eachPage(at, length, (index, span) -> {
+            byte[] bytes = pages[index];
+            if (span[1] == PAGE) {
+                owned[index] = false;
+            } else {
+                bytes = Arrays.copyOfRange(bytes, span[0], span[0] + span[1]);
+            }
+            pieces.add(new Piece((long) index * PAGE + span[0], bytes));
+        });
+        return pieces;
+    }
+
+    /** Puts a piece where it was; the size grows to hold it. */
+    void put(Piece piece) {
+        if (piece.bytes.length == PAGE) {
+            grow(piece.at + PAGE);
+            int index = (int) (piece.at / PAGE);
+            pages[index] = piece.bytes;
+            owned[index] = false;
+        } else {
+            write(piece.at, MemorySegment.ofArray(piece.bytes));
         }
     }
 

@@ -198,9 +198,7 @@ public final class SimStorage implements Storage {
     private void noteSectors(long offset, long length) {
         long from = offset & -Change.SECTOR;
         long to = Math.min(shared.pages.sizeBytes(), (offset + length + Change.SECTOR - 1) & -Change.SECTOR);
-        MemorySegment sectors = MemorySegment.ofArray(new byte[Math.toIntExact(to - from)]);
-        shared.pages.read(from, sectors, 0, sectors.byteSize());
-        shared.power.note(new Change.Write(shared.disk, from, sectors));
+        shared.power.note(new Change.Write(shared.disk, from, to - from, shared.pages.pieces(from, to - from)));
     }
 
     @Override
