@@ -1,7 +1,9 @@
 package dev.cowherd.proof;
 
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 
 /**
  * How an image is made: one point in the space of what QEMU makes.
@@ -14,6 +16,8 @@ import java.util.List;
  * @param packing how clusters of the image itself are compressed at the start
  * @param data where guest bytes lie
  * @param snapshot whether an internal snapshot shares the clusters
+ * @param room what was set aside when the image was made
+ * @param lazy whether refcounts may be brought up to date later
  */
 record Shape(
         int clusterBits,
@@ -23,7 +27,9 @@ record Shape(
         Below below,
         Packing packing,
         Data data,
-        boolean snapshot) {
+        boolean snapshot,
+        Room room,
+        boolean lazy) {
     /** What lies below the image. */
     enum Below {
         NONE,
@@ -51,37 +57,53 @@ record Shape(
         RAW_FILE
     }
 
+    /** What QEMU calls preallocation. */
+    enum Room {
+        OFF,
+        METADATA,
+        FALLOC,
+        FULL
+    }
+
     /** A plain image with clusters of this size. */
     static Shape plain(int clusterBits) {
-        return new Shape(clusterBits, 4, 3, false, Below.NONE, Packing.NONE, Data.INSIDE, false);
+        return new Shape(clusterBits, 4, 3, false, Below.NONE, Packing.NONE, Data.INSIDE, false, Room.OFF, false);
     }
 
     Shape withRefcountOrder(int order) {
-        return new Shape(clusterBits, order, version, extended, below, packing, data, snapshot);
+        return new Shape(clusterBits, order, version, extended, below, packing, data, snapshot, room, lazy);
     }
 
     Shape withVersion(int other) {
-        return new Shape(clusterBits, refcountOrder, other, extended, below, packing, data, snapshot);
+        return new Shape(clusterBits, refcountOrder, other, extended, below, packing, data, snapshot, room, lazy);
     }
 
     Shape withExtended() {
-        return new Shape(clusterBits, refcountOrder, version, true, below, packing, data, snapshot);
+        return new Shape(clusterBits, refcountOrder, version, true, below, packing, data, snapshot, room, lazy);
     }
 
     Shape over(Below other) {
-        return new Shape(clusterBits, refcountOrder, version, extended, other, packing, data, snapshot);
+        return new Shape(clusterBits, refcountOrder, version, extended, other, packing, data, snapshot, room, lazy);
     }
 
     Shape packed(Packing other) {
-        return new Shape(clusterBits, refcountOrder, version, extended, below, other, data, snapshot);
+        return new Shape(clusterBits, refcountOrder, version, extended, below, other, data, snapshot, room, lazy);
     }
 
     Shape withData(Data other) {
-        return new Shape(clusterBits, refcountOrder, version, extended, below, packing, other, snapshot);
+        return new Shape(clusterBits, refcountOrder, version, extended, below, packing, other, snapshot, room, lazy);
     }
 
     Shape withSnapshot() {
-        return new Shape(clusterBits, refcountOrder, version, extended, below, packing, data, true);
+        return new Shape(clusterBits, refcountOrder, version, extended, below, packing, data, true, room, lazy);
+    }
+
+    Shape with(Room other) {
+        return new Shape(clusterBits, refcountOrder, version, extended, below, packing, data, snapshot, other, lazy);
+    }
+
+    Shape withLazyRefcounts() {
+        return new Shape(clusterBits, refcountOrder, version, extended, below, packing, data, snapshot, room, true);
     }
 
     int clusterBytes() {
@@ -100,65 +122,85 @@ record Shape(
 
     /** Whether QEMU makes such an image. */
     boolean isPossible() {
-        boolean needsVersion3 = refcountOrder != 4 || extended || packing == Packing.ZSTD || data != Data.INSIDE;
+        boolean needsVersion3 =
+                refcountOrder != 4 || extended || packing == Packing.ZSTD || data != Data.INSIDE || lazy;
         return !(needsVersion3 && version == 2)
                 && !(extended && clusterBits < 14)
                 && !(data != Data.INSIDE && (snapshot || packing != Packing.NONE))
                 && !(data == Data.RAW_FILE && below != Below.NONE)
                 && !(snapshot && refcountOrder == 0)
-                && !(packing != Packing.NONE && refcountOrder < 3);
+                && !(packing != Packing.NONE && refcountOrder < 3)
+                && !(room != Room.OFF && (packing != Packing.NONE || (below != Below.NONE && !extended)));
     }
 
     private static List<Shape> all() {
         List<Shape> shapes = new ArrayList<>();
         for (int bits : new int[] {9, 12, 16, 21}) {
             for (int order = 0; order <= 6; order++) {
-                for (int flags = 0; flags < 8; flags++) {
+                for (int flags = 0; flags < 16; flags++) {
                     for (Below below : Below.values()) {
                         for (Packing packing : Packing.values()) {
                             for (Data data : Data.values()) {
-                                shapes.add(new Shape(
-                                        bits,
-                                        order,
-                                        2 + (flags & 1),
-                                        (flags & 2) != 0,
-                                        below,
-                                        packing,
-                                        data,
-                                        (flags & 4) != 0));
+                                for (Room room : Room.values()) {
+                                    Shape shape = new Shape(
+                                            bits,
+                                            order,
+                                            2 + (flags & 1),
+                                            (flags & 2) != 0,
+                                            below,
+                                            packing,
+                                            data,
+                                            (flags & 4) != 0,
+                                            room,
+                                            (flags & 8) != 0);
+                                    if (shape.isPossible()) {
+                                        shapes.add(shape);
+                                    }
+                                }
                             }
                         }
                     }
                 }
             }
         }
-        shapes.removeIf(shape -> !shape.isPossible());
         return shapes;
     }
 
     /** Few shapes in which every two values that go together come together. */
     static List<Shape> pairwise() {
         List<Shape> candidates = all();
-        java.util.Set<String> open = new java.util.HashSet<>();
-        candidates.forEach(shape -> open.addAll(shape.pairs()));
+        Map<String, Integer> numbers = new HashMap<>();
+        List<int[]> pairs = new ArrayList<>();
+        for (Shape shape : candidates) {
+            pairs.add(shape.pairs(numbers));
+        }
+        boolean[] covered = new boolean[numbers.size()];
         List<Shape> chosen = new ArrayList<>();
-        while (!open.isEmpty()) {
-            Shape best = candidates.getFirst();
-            long most = 0;
-            for (Shape shape : candidates) {
-                long covers = shape.pairs().stream().filter(open::contains).count();
+        while (true) {
+            int best = -1;
+            int most = 0;
+            for (int i = 0; i < pairs.size(); i++) {
+                int covers = 0;
+                for (int pair : pairs.get(i)) {
+                    covers += covered[pair] ? 0 : 1;
+                }
                 if (covers > most) {
                     most = covers;
-                    best = shape;
+                    best = i;
                 }
             }
-            open.removeAll(best.pairs());
-            chosen.add(best);
+            if (best < 0) {
+                return chosen;
+            }
+            for (int pair : pairs.get(best)) {
+                covered[pair] = true;
+            }
+            chosen.add(candidates.get(best));
         }
-        return chosen;
     }
 
-    private List<String> pairs() {
+    /** Every two values of this shape, as numbers that are given out here. */
+    private int[] pairs(Map<String, Integer> numbers) {
         List<String> values = List.of(
                 "b" + clusterBits,
                 "r" + refcountOrder,
@@ -167,11 +209,14 @@ record Shape(
                 "w" + below,
                 "p" + packing,
                 "d" + data,
-                "s" + snapshot);
-        List<String> pairs = new ArrayList<>();
+                "s" + snapshot,
+                "m" + room,
+                "l" + lazy);
+        int[] pairs = new int[values.size() * (values.size() - 1) / 2];
+        int n = 0;
         for (int i = 0; i < values.size(); i++) {
             for (int j = 0; j < i; j++) {
-                pairs.add(values.get(j) + values.get(i));
+                pairs[n++] = numbers.computeIfAbsent(values.get(j) + values.get(i), pair -> numbers.size());
             }
         }
         return pairs;
@@ -184,6 +229,8 @@ record Shape(
                 + (below == Below.NONE ? "" : "-" + below)
                 + (packing == Packing.NONE ? "" : "-" + packing)
                 + (data == Data.INSIDE ? "" : "-data" + data)
-                + (snapshot ? "-snap" : "");
+                + (snapshot ? "-snap" : "")
+                + (room == Room.OFF ? "" : "-" + room)
+                + (lazy ? "-lazy" : "");
     }
 }

@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
@@ -92,7 +93,11 @@ final class Template {
                 + (shape.extended() ? ",extended_l2=on" : "")
                 + (shape.packing() == Shape.Packing.ZSTD ? ",compression_type=zstd" : "")
                 + (data == null ? "" : ",data_file=" + data)
-                + (shape.data() == Shape.Data.RAW_FILE ? ",data_file_raw=on" : "");
+                + (shape.data() == Shape.Data.RAW_FILE ? ",data_file_raw=on" : "")
+                + (shape.room() == Shape.Room.OFF
+                        ? ""
+                        : ",preallocation=" + shape.room().name().toLowerCase(Locale.ROOT))
+                + (shape.lazy() ? ",lazy_refcounts=on" : "");
     }
 
     /** Has QEMU write a region of the top image, as far as the disk reaches. */
