@@ -4,5 +4,6 @@ module dev.cowherd.storage {
 
     exports dev.cowherd.storage;
     exports dev.cowherd.storage.filter;
+    exports dev.cowherd.storage.queue;
     exports dev.cowherd.storage.ring;
 }

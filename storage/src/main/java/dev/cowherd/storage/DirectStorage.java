@@ -2,6 +2,7 @@ package dev.cowherd.storage;
 
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A file opened past the page cache, usable at any offset, length and address: what is aligned goes straight to the
@@ -292,6 +293,35 @@ final class DirectStorage implements Storage {
     @Override
     public int preferredAlignment() {
         return alignment;
+    }
+
+    @Override
+    public HostAccess hostAccess() {
+        return new Access();
+    }
+
+    /** The file's own way, with this storage's holds. */
+    private final class Access implements HostAccess {
+        @Override
+        public int descriptor() throws IOException {
+            return file.descriptor();
+        }
+
+        @Override
+        public boolean writable() {
+            return file.writable();
+        }
+
+        @Override
+        public boolean ignoresSync() {
+            return file.ignoresSync();
+        }
+
+        @Override
+        public @Nullable Hold tryHold(long offset, long length) {
+            RangeHolds.Hold hold = holds.tryTake(down(offset), up(offset + length));
+            return hold == null ? null : () -> holds.give(hold);
+        }
     }
 
     @Override

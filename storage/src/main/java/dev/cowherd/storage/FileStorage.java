@@ -17,8 +17,9 @@ import org.jspecify.annotations.Nullable;
  * handle is the caller's fault ({@link Storage#close()}): the number of a closed descriptor may already be
  * another file's. Every operation that begins after close fails, because the number is forgotten before it is given back.
  */
-public final class FileStorage implements Storage {
+public final class FileStorage implements Storage, HostAccess {
     private static final int CLOSED = -1;
+    private static final Hold NOTHING_TO_HOLD = () -> {};
     private static final int SEEK_END = 2;
     private static final int SEEK_DATA = 3;
     private static final int SEEK_HOLE = 4;
@@ -283,7 +284,29 @@ public final class FileStorage implements Storage {
         return name;
     }
 
-    private int descriptor() throws IOException {
+    @Override
+    public HostAccess hostAccess() {
+        return this;
+    }
+
+    @Override
+    public boolean writable() {
+        return access.options().writable();
+    }
+
+    @Override
+    public boolean ignoresSync() {
+        return access.options().cacheMode().ignoresSync();
+    }
+
+    /** The page cache keeps changes of one page apart by itself. */
+    @Override
+    public Hold tryHold(long offset, long length) {
+        return NOTHING_TO_HOLD;
+    }
+
+    @Override
+    public int descriptor() throws IOException {
         int open = fd;
         if (open == CLOSED) {
             throw new StorageException("use", name, -1, Errno.EBADF.number(), "the storage is closed");

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Who changes which bytes right now. A writer holds its range until its bytes are on the host; another one that overlaps
@@ -35,6 +36,22 @@ final class RangeHolds {
         try {
             while (held.stream().anyMatch(mine::overlaps)) {
                 released.awaitUninterruptibly();
+            }
+            held.add(mine);
+            return mine;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Holds the range if nobody holds a byte of it now; else null. */
+    @Nullable
+    Hold tryTake(long from, long to) {
+        Hold mine = new Hold(from, to);
+        lock.lock();
+        try {
+            if (held.stream().anyMatch(mine::overlaps)) {
+                return null;
             }
             held.add(mine);
             return mine;

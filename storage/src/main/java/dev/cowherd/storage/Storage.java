@@ -2,6 +2,7 @@ package dev.cowherd.storage;
 
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Host bytes at host offsets: a local file, a block device, or a filter in front of one.
@@ -141,6 +142,16 @@ public interface Storage extends AutoCloseable {
      * @return a power of two
      */
     int preferredAlignment();
+
+    /**
+     * How to reach the bytes by system calls of one's own. Storages that must see every operation, as filters do, and those without
+     * a file, have no such way.
+     *
+     * @return the way, or null if only this storage's own methods lead to its bytes
+     */
+    default @Nullable HostAccess hostAccess() {
+        return null;
+    }
 
     /**
      * An independent handle on the same bytes, for one queue: own descriptor, same access. It stays usable when this one is

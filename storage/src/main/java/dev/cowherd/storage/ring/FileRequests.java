@@ -2,6 +2,7 @@ package dev.cowherd.storage.ring;
 
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Prepares requests on files. As with the system calls, a transfer may move fewer bytes than asked.
@@ -14,14 +15,27 @@ public final class FileRequests {
     private static final long WHOLE_FILE = 0;
 
     private final Ring ring;
+    private final @Nullable Completions receiver;
 
     /**
-     * Prepares requests on one ring.
+     * Prepares requests on one ring, whose completions go to the one who makes the turn.
      *
      * @param ring where they go
      */
     public FileRequests(Ring ring) {
         this.ring = ring;
+        this.receiver = null;
+    }
+
+    /**
+     * Prepares requests on one ring, whose completions find their receiver whoever makes the turn.
+     *
+     * @param ring where they go
+     * @param receiver takes their completions
+     */
+    public FileRequests(Ring ring, Completions receiver) {
+        this.ring = ring;
+        this.receiver = receiver;
     }
 
     /**
@@ -60,8 +74,8 @@ public final class FileRequests {
         long bytes = buffer.byteSize();
         int slot = ring.buffers().indexOf(address, bytes);
         return slot == RegisteredBuffers.NONE
-                ? ring.add(plain | file.bits, offset, address, bytes, 0, token, buffer)
-                : ring.add(fixed | file.bits, offset, address, bytes, slot, token, buffer);
+                ? ring.add(plain | file.bits, offset, address, bytes, 0, token, buffer, receiver)
+                : ring.add(fixed | file.bits, offset, address, bytes, slot, token, buffer, receiver);
     }
 
     /**
@@ -99,7 +113,7 @@ public final class FileRequests {
     private long vector(int operation, RingDescriptor file, long offset, MemorySegment[] buffers, int count, long token)
             throws IOException {
         long list = ring.arguments().buffers(buffers, count, operation == Uapi.OP_READV);
-        long request = ring.add(operation | file.bits, offset, list, count, 0, token, null);
+        long request = ring.add(operation | file.bits, offset, list, count, 0, token, null, receiver);
         ring.hold(request, buffers, count);
         return request;
     }
@@ -115,7 +129,7 @@ public final class FileRequests {
      */
     public long fsync(RingDescriptor file, boolean dataOnly, long token) throws IOException {
         long flags = dataOnly ? Uapi.FSYNC_DATASYNC : 0;
-        return ring.add(Uapi.OP_FSYNC | file.bits, 0, 0, WHOLE_FILE | flags << Integer.SIZE, 0, token, null);
+        return ring.add(Uapi.OP_FSYNC | file.bits, 0, 0, WHOLE_FILE | flags << Integer.SIZE, 0, token, null, receiver);
     }
 
     /**
@@ -130,7 +144,7 @@ public final class FileRequests {
      * @throws IOException if the kernel takes no more requests
      */
     public long fallocate(RingDescriptor file, int mode, long offset, long length, long token) throws IOException {
-        return ring.add(Uapi.OP_FALLOCATE | file.bits, offset, length, mode, 0, token, null);
+        return ring.add(Uapi.OP_FALLOCATE | file.bits, offset, length, mode, 0, token, null, receiver);
     }
 
     /**
@@ -145,7 +159,8 @@ public final class FileRequests {
      */
     public long poll(RingDescriptor file, int events, boolean again, long token) throws IOException {
         long flags = again ? Uapi.POLL_ADD_MULTI : 0;
-        return ring.add(Uapi.OP_POLL_ADD | file.bits, 0, 0, (long) events << Integer.SIZE | flags, 0, token, null);
+        return ring.add(
+                Uapi.OP_POLL_ADD | file.bits, 0, 0, (long) events << Integer.SIZE | flags, 0, token, null, receiver);
     }
 
     /**
@@ -157,6 +172,6 @@ public final class FileRequests {
      * @throws IOException if the kernel takes no more requests
      */
     public long close(int fd, long token) throws IOException {
-        return ring.add(Uapi.OP_CLOSE | RingDescriptor.of(fd).bits, 0, 0, 0, 0, token, null);
+        return ring.add(Uapi.OP_CLOSE | RingDescriptor.of(fd).bits, 0, 0, 0, 0, token, null, receiver);
     }
 }

@@ -17,6 +17,7 @@ final class InFlight {
 
     private long[] tokens = new long[FIRST_SLOTS];
     private int[] uses = new int[FIRST_SLOTS];
+    private @Nullable Completions[] receivers = new Completions[FIRST_SLOTS];
     private @Nullable MemorySegment[] held = new MemorySegment[FIRST_SLOTS];
     private @Nullable MemorySegment[][] heldLists = new MemorySegment[FIRST_SLOTS][];
     private int[] free = new int[FIRST_SLOTS];
@@ -37,13 +38,14 @@ final class InFlight {
     }
 
     /** Takes a slot: what the kernel is to carry. */
-    long begin(long token, @Nullable MemorySegment buffer) {
+    long begin(long token, @Nullable MemorySegment buffer, @Nullable Completions receiver) {
         if (freeCount == 0) {
             grow();
         }
         int slot = free[--freeCount];
         tokens[slot] = token;
         held[slot] = buffer;
+        receivers[slot] = receiver;
         uses[slot]++;
         return request(slot);
     }
@@ -66,6 +68,7 @@ final class InFlight {
         }
         tokens = Arrays.copyOf(tokens, slots * 2);
         uses = Arrays.copyOf(uses, slots * 2);
+        receivers = Arrays.copyOf(receivers, slots * 2);
         held = Arrays.copyOf(held, slots * 2);
         heldLists = Arrays.copyOf(heldLists, slots * 2);
         free = new int[slots * 2];
@@ -90,10 +93,17 @@ final class InFlight {
         return tokens[slot];
     }
 
+    /** Who takes the completions; null for whoever makes the turn. */
+    @Nullable
+    Completions receiver(int slot) {
+        return receivers[slot];
+    }
+
     /** Lets a slot and its buffers go: the last completion came. */
     void end(int slot) {
         uses[slot]++;
         held[slot] = null;
+        receivers[slot] = null;
         MemorySegment[] list = heldLists[slot];
         if (list != null) {
             Arrays.fill(list, null);

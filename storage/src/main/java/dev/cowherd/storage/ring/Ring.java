@@ -125,7 +125,7 @@ public final class Ring implements AutoCloseable {
      * @throws IOException if the kernel takes no more requests
      */
     public long nop(long token) throws IOException {
-        return add(Uapi.OP_NOP, 0, 0, 0, 0, token, null);
+        return add(Uapi.OP_NOP, 0, 0, 0, 0, token, null, null);
     }
 
     /**
@@ -141,7 +141,7 @@ public final class Ring implements AutoCloseable {
         if (nanos < 0) {
             throw new IllegalArgumentException("a time to wait is not negative: " + nanos);
         }
-        return add(Uapi.OP_TIMEOUT, 0, arguments.time(nanos), 1, 0, token, null);
+        return add(Uapi.OP_TIMEOUT, 0, arguments.time(nanos), 1, 0, token, null, null);
     }
 
     /**
@@ -154,7 +154,7 @@ public final class Ring implements AutoCloseable {
      * @throws IOException if the kernel takes no more requests
      */
     public long cancel(long request, long token) throws IOException {
-        return add(Uapi.OP_ASYNC_CANCEL, 0, request, 0, 0, token, null);
+        return add(Uapi.OP_ASYNC_CANCEL, 0, request, 0, 0, token, null, null);
     }
 
     /** Adds a request; the words are {@link SubmissionQueue#add}'s. */
@@ -165,10 +165,11 @@ public final class Ring implements AutoCloseable {
             long lengthAndFlags,
             long bufferIndex,
             long token,
-            @Nullable MemorySegment held)
+            @Nullable MemorySegment held,
+            @Nullable Completions receiver)
             throws IOException {
         requireOpen();
-        return queues.add(what, offset, address, lengthAndFlags, bufferIndex, token, held);
+        return queues.add(what, offset, address, lengthAndFlags, bufferIndex, token, held, receiver);
     }
 
     /** Keeps several buffers for a request that was just added. */

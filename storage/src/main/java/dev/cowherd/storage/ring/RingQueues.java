@@ -63,7 +63,8 @@ final class RingQueues {
             long lengthAndFlags,
             long bufferIndex,
             long token,
-            @Nullable MemorySegment held)
+            @Nullable MemorySegment held,
+            @Nullable Completions receiver)
             throws IOException {
         if (closing) {
             throw new IllegalStateException("the ring is being closed");
@@ -71,7 +72,7 @@ final class RingQueues {
         if (submissions.isFull()) {
             submit();
         }
-        long request = inFlight.begin(token, held);
+        long request = inFlight.begin(token, held, receiver);
         submissions.add(what, offset, address, lengthAndFlags, request, bufferIndex);
         return request;
     }
@@ -146,10 +147,11 @@ final class RingQueues {
         }
         int slot = inFlight.slot(request);
         long token = inFlight.token(slot);
+        Completions receiver = inFlight.receiver(slot);
         if ((flags & Completions.MORE) == 0) {
             inFlight.end(slot);
         }
-        handler.completed(token, result, flags);
+        (receiver == null ? handler : receiver).completed(token, result, flags);
         return 1;
     }
 

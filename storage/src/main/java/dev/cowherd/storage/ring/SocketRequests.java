@@ -2,6 +2,7 @@ package dev.cowherd.storage.ring;
 
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Prepares requests on stream sockets. The rules for threads and buffers are those of {@link FileRequests}. A broken
@@ -11,14 +12,27 @@ public final class SocketRequests {
     private static final int IO_PRIORITY_SHIFT = 16;
 
     private final Ring ring;
+    private final @Nullable Completions receiver;
 
     /**
-     * Prepares requests on one ring.
+     * Prepares requests on one ring, whose completions go to the one who makes the turn.
      *
      * @param ring where they go
      */
     public SocketRequests(Ring ring) {
         this.ring = ring;
+        this.receiver = null;
+    }
+
+    /**
+     * Prepares requests on one ring, whose completions find their receiver whoever makes the turn.
+     *
+     * @param ring where they go
+     * @param receiver takes their completions
+     */
+    public SocketRequests(Ring ring, Completions receiver) {
+        this.ring = ring;
+        this.receiver = receiver;
     }
 
     /**
@@ -34,7 +48,7 @@ public final class SocketRequests {
     public long accept(RingDescriptor listener, boolean again, long token) throws IOException {
         long priority = again ? Uapi.ACCEPT_MULTISHOT << IO_PRIORITY_SHIFT : 0;
         long flags = (long) Uapi.SOCK_CLOEXEC << Integer.SIZE;
-        return ring.add(Uapi.OP_ACCEPT | priority | listener.bits, 0, 0, flags, 0, token, null);
+        return ring.add(Uapi.OP_ACCEPT | priority | listener.bits, 0, 0, flags, 0, token, null, receiver);
     }
 
     /**
@@ -70,7 +84,7 @@ public final class SocketRequests {
     private long transfer(int operation, RingDescriptor socket, MemorySegment buffer, long flags, long token)
             throws IOException {
         long lengthAndFlags = buffer.byteSize() | flags << Integer.SIZE;
-        return ring.add(operation | socket.bits, 0, buffer.address(), lengthAndFlags, 0, token, buffer);
+        return ring.add(operation | socket.bits, 0, buffer.address(), lengthAndFlags, 0, token, buffer, receiver);
     }
 
     /**
@@ -107,7 +121,8 @@ public final class SocketRequests {
             int operation, RingDescriptor socket, MemorySegment[] buffers, int count, long flags, long token)
             throws IOException {
         long header = ring.arguments().message(buffers, count, operation == Uapi.OP_RECVMSG);
-        long request = ring.add(operation | socket.bits, 0, header, 1 | flags << Integer.SIZE, 0, token, null);
+        long request =
+                ring.add(operation | socket.bits, 0, header, 1 | flags << Integer.SIZE, 0, token, null, receiver);
         ring.hold(request, buffers, count);
         return request;
     }
@@ -122,6 +137,6 @@ public final class SocketRequests {
      * @throws IOException if the kernel takes no more requests
      */
     public long shutdown(RingDescriptor socket, int how, long token) throws IOException {
-        return ring.add(Uapi.OP_SHUTDOWN | socket.bits, 0, 0, how, 0, token, null);
+        return ring.add(Uapi.OP_SHUTDOWN | socket.bits, 0, 0, how, 0, token, null, receiver);
     }
 }
