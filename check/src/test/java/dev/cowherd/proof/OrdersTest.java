@@ -24,10 +24,11 @@ class OrdersTest {
     private static final int MOST_ORDERS = Lab.count(3_000, 1_000_000);
     private static final int DRAWN = Lab.count(2_000, 100_000);
 
-    private static DiskOptions stepped(StepScheduler steps) {
+    /** With a cache of two slices, each of which costs 128 bytes beside its words. */
+    private static DiskOptions stepped(Shape shape, StepScheduler steps) {
         return DiskOptions.defaults()
                 .withWritable(true)
-                .withSliceCacheBytes(1024)
+                .withSliceCacheBytes(2L * (Math.min(shape.clusterBytes(), 4096) + 128))
                 .withWaits(signal -> steps.await(signal::isFired, "a signal"));
     }
 
@@ -90,7 +91,7 @@ class OrdersTest {
         for (Shape shape : List.of(Shape.plain(9), Shape.plain(9).withSnapshot())) {
             long orders = Schedules.exhaustive(2).atMost(MOST_ORDERS / 2).explore(steps -> {
                 Rig rig = Rig.of(shape);
-                try (Disk disk = rig.open(stepped(steps), storage -> new SteppedStorage(storage, steps))) {
+                try (Disk disk = rig.open(stepped(shape, steps), storage -> new SteppedStorage(storage, steps))) {
                     for (int q = 0; q < requests.size(); q++) {
                         DiskQueue queue = disk.openQueue();
                         String mine = requests.get(q);
@@ -107,7 +108,7 @@ class OrdersTest {
         }
     }
 
-    /** Four queues, eight requests each, and a cache that holds two slices. */
+    /** Four queues, eight requests each, and a cache that holds two slices; in half of the orders one of them resizes the disk. */
     @Test
     void drawnOrdersOfFourQueues() {
         List<Shape> shapes = List.of(
@@ -123,17 +124,23 @@ class OrdersTest {
             Shape shape = shapes.get(i / 10 % shapes.size());
             long seed = Lab.seed() + i;
             try {
-                Schedules.drawn(seed, 10).explore(steps -> fourQueues(shape, seed, steps));
+                boolean resizes = i / 10 / shapes.size() % 2 == 1;
+                Schedules.drawn(seed, 10).explore(steps -> fourQueues(shape, resizes, seed, steps));
             } catch (AssertionError e) {
                 throw new AssertionError(shape + ", load of seed " + seed + ": " + e.getMessage(), e);
             }
         }
     }
 
-    private static void fourQueues(Shape shape, long seed, StepScheduler steps) throws IOException {
-        Rig rig = Rig.of(shape);
-        try (Disk disk = rig.open(stepped(steps), storage -> new SteppedStorage(storage, steps))) {
-            for (int q = 0; q < 4; q++) {
+    private static void fourQueues(Shape shape, boolean resizes, long seed, StepScheduler steps) throws IOException {
+        Rig rig = Rig.of(shape, resizes ? StructureLoad.room(shape) : 0);
+        try (Disk disk = rig.open(stepped(shape, steps), storage -> new SteppedStorage(storage, steps))) {
+            if (resizes) {
+                steps.worker(
+                        "sizes",
+                        new StructureLoad(rig, disk, disk.openQueue(), seed * 8 + 4, 8, false).withSizesOnly());
+            }
+            for (int q = 0; q < (resizes ? 3 : 4); q++) {
                 DiskQueue queue = disk.openQueue();
                 steps.worker("queue " + q, new GuestLoad(queue, rig.model, shape, seed * 8 + q, 8, false));
             }
@@ -145,7 +152,7 @@ class OrdersTest {
         rig.assertHoldsWhatTheModelAllows();
     }
 
-    /** Two queues go on while a third one's disk is resized under them, and snapshots come and go. */
+    /** Three queues go on while a fourth one's disk is resized under them, and snapshots come and go. */
     @Test
     void drawnOrdersOfStructuralChanges() {
         List<Shape> shapes = PowerCutTest.structuralShapes().toList();
@@ -163,12 +170,12 @@ class OrdersTest {
     private static void structuralChanges(Shape shape, long seed, StepScheduler steps) throws Exception {
         Rig rig = Rig.of(shape, StructureLoad.room(shape));
         StructureLoad changes;
-        try (Disk disk = rig.open(stepped(steps), storage -> new SteppedStorage(storage, steps))) {
-            for (int q = 0; q < 2; q++) {
+        try (Disk disk = rig.open(stepped(shape, steps), storage -> new SteppedStorage(storage, steps))) {
+            for (int q = 0; q < 3; q++) {
                 DiskQueue queue = disk.openQueue();
                 steps.worker("queue " + q, new GuestLoad(queue, rig.model, shape, seed * 8 + q, 8, false));
             }
-            changes = new StructureLoad(rig, disk, disk.openQueue(), seed * 8 + 2, 8, false);
+            changes = new StructureLoad(rig, disk, disk.openQueue(), seed * 8 + 3, 8, false);
             steps.worker("structure", changes);
             steps.run();
         }

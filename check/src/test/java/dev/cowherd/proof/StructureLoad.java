@@ -30,6 +30,7 @@ final class StructureLoad implements Callable<Void> {
     private final List<IOException> failures = new ArrayList<>();
     private final List<Taken> snapshots = new ArrayList<>();
     private long sizeBytes;
+    private boolean sizesOnly;
     private int names;
 
     /** A snapshot, what it holds, and between which instants it is surely there. */
@@ -59,6 +60,12 @@ final class StructureLoad implements Callable<Void> {
     /** How much larger than at the start the disk gets: where clusters are small, several L2 tables and a larger L1 table. */
     static long room(Shape shape) {
         return shape.clusterBits() == 9 ? 2_200 << 10 : 6L * shape.clusterBytes();
+    }
+
+    /** Leaves snapshots alone: sizes change, and what was added is written. */
+    StructureLoad withSizesOnly() {
+        sizesOnly = true;
+        return this;
     }
 
     List<IOException> failures() {
@@ -112,7 +119,7 @@ final class StructureLoad implements Callable<Void> {
 
     private int mostSnapshots() {
         Shape shape = rig.template.shape;
-        if (shape.data() != Shape.Data.INSIDE || shape.refcountOrder() == 0) {
+        if (sizesOnly || shape.data() != Shape.Data.INSIDE || shape.refcountOrder() == 0) {
             return 0;
         }
         return shape.refcountOrder() == 1 && shape.snapshot() ? 1 : 2;
