@@ -29,8 +29,8 @@ public final class RingRefusedException extends IOException {
         OTHER
     }
 
-    private final Reason reason;
-    private final int errno;
+    private final transient Reason reason;
+    private final transient int errno;
 
     RingRefusedException(Reason reason, int errno, String why) {
         super("io_uring is not available: " + why);

@@ -20,8 +20,13 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.SplittableRandom;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -35,6 +40,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 @Timeout(120)
 class HostQueueTest {
     private static final int SIZE = 1 << 20;
+    private static final int STRIPE = 7;
 
     @TempDir
     Path folder;
@@ -210,6 +216,60 @@ class HostQueueTest {
                 assertThat(all.asSlice(i * 256L, 256).mismatch(pieces[i]))
                         .as("piece %d", i)
                         .isEqualTo(-1);
+            }
+            file.detach();
+        }
+    }
+
+    @Test
+    void queuesOfSeveralThreadsKeepEachOthersBytesUnderDirectAccess() throws Exception {
+        int threads = 4;
+        int rounds = 300;
+        try (Storage storage = file(CacheMode.NONE);
+                ExecutorService all = Executors.newFixedThreadPool(threads)) {
+            storage.truncate(SIZE);
+            List<Future<?>> running = new ArrayList<>();
+            for (int t = 0; t < threads; t++) {
+                int id = t;
+                running.add(all.submit(() -> {
+                    writeStripes(storage, id, threads, rounds);
+                    return null;
+                }));
+            }
+            for (Future<?> one : running) {
+                one.get();
+            }
+            byte[] found = contents(storage);
+            for (int i = 0; i < rounds * threads * STRIPE; i++) {
+                assertThat(found[i]).as("byte %d", i).isEqualTo((byte) (i / STRIPE % threads + 1));
+            }
+            for (int t = 0; t < threads; t++) {
+                int from = SIZE / 2 + t * 65536;
+                assertThat(Arrays.copyOfRange(found, from, from + 65536)).containsOnly(t + 1);
+            }
+        }
+    }
+
+    /** Every thread's odd bytes lie in every block of the first part, and whole blocks of its own in the second. */
+    private static void writeStripes(Storage storage, int id, int threads, int rounds) throws IOException {
+        Outcomes done = new Outcomes();
+        try (Storage own = storage.reopen();
+                Arena memory = Arena.ofConfined();
+                Ring ring = Ring.open(RingOptions.ofEntries(16));
+                HostQueue queue = HostQueue.over(ring)) {
+            HostFile file = queue.attach(own);
+            MemorySegment bytes = memory.allocate(4096, 4096).fill((byte) (id + 1));
+            for (int i = 0; i < rounds; i++) {
+                file.write((long) (i * threads + id) * STRIPE, bytes.asSlice(0, STRIPE), i);
+                file.write(SIZE / 2 + id * 65536L + i % 16 * 4096L, bytes, rounds + i);
+                if (queue.inFlight() > 16) {
+                    queue.poll(8, done);
+                }
+            }
+            queue.poll(Integer.MAX_VALUE, done);
+            assertThat(done.count()).isEqualTo(2 * rounds);
+            for (int token = 0; token < 2 * rounds; token++) {
+                assertThat(done.of(token)).isPositive();
             }
             file.detach();
         }

@@ -12,6 +12,8 @@ import dev.cowherd.storage.ring.RingDescriptor;
 import dev.cowherd.storage.ring.RingOptions;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.lang.management.ManagementFactory;
+import java.lang.management.ThreadMXBean;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -19,10 +21,13 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * Compares random reads of 4 KiB at depth 32 of one raw file: blocking, over a bare ring, over a queue, and by fio. Not a test; run
- * its main method on an idle machine. The ways take turns, fio in a process of its own, and the median of the rounds counts.
+ * its main method on an idle machine. The ways take turns, fio in a process of its own. The medians of the rounds count: reads a second,
+ * and the CPU time of a read, which says more where the machine has other work.
  */
 final class RingReadComparison {
     private static final int DEPTH = 32;
@@ -73,7 +78,7 @@ final class RingReadComparison {
             List<String> names = new ArrayList<>();
             List<Way> ways = new ArrayList<>();
             names.add("Storage.read, one after the other");
-            ways.add(until -> blocking(storage, plain[0], until));
+            ways.add(until -> blocking(storage, plain, until));
             names.add("ring, nothing registered");
             ways.add(until -> new BareRing(ring, bare, plain).run(until));
             names.add("ring, registered file and buffers");
@@ -81,23 +86,32 @@ final class RingReadComparison {
             names.add("HostQueue, registered file and buffers");
             ways.add(until -> new Queued(queue, file, registered).run(until));
             names.add("fio io_uring, registered file and buffers");
-            ways.add(until -> fio(path, mode));
-            double[][] rates = new double[ways.size()][ROUNDS];
+            double[][] rates = new double[names.size()][ROUNDS];
+            double[][] costs = new double[names.size()][ROUNDS];
+            ThreadMXBean threads = ManagementFactory.getThreadMXBean();
             SplittableRandom order = new SplittableRandom(3);
             for (int round = 0; round < ROUNDS; round++) {
                 int first = order.nextInt(ways.size());
                 for (int w = 0; w < ways.size(); w++) {
                     int way = (first + w) % ways.size();
                     long start = System.nanoTime();
+                    long cpu = threads.getCurrentThreadCpuTime();
                     long reads = ways.get(way).run(start + ROUND_NANOS);
-                    boolean isFio = way == ways.size() - 1;
-                    rates[way][round] = isFio ? reads : reads * 1e9 / (System.nanoTime() - start);
+                    rates[way][round] = reads * 1e9 / (System.nanoTime() - start);
+                    costs[way][round] = (double) (threads.getCurrentThreadCpuTime() - cpu) / Math.max(1, reads);
                 }
+                double[] fio = fio(path, mode);
+                rates[ways.size()][round] = fio[0];
+                costs[ways.size()][round] = fio[1];
             }
-            double fio = median(rates[ways.size() - 1]);
-            for (int w = 0; w < ways.size(); w++) {
+            double fioRate = median(rates[ways.size()]);
+            double fioCost = median(costs[ways.size()]);
+            for (int w = 0; w < rates.length; w++) {
                 double rate = median(rates[w]);
-                System.out.printf("%-9s  %-42s %9.0f reads/s  %.2f%n", mode, names.get(w), rate, rate / fio);
+                double cost = median(costs[w]);
+                System.out.printf(
+                        "%-9s  %-42s %9.0f reads/s  %.2f   CPU %6.0f ns  %.2f%n",
+                        mode, names.get(w), rate, rate / fioRate, cost, cost / fioCost);
             }
             file.detach();
         }
@@ -121,12 +135,12 @@ final class RingReadComparison {
         return random.nextLong(FILE_BYTES / SIZE) * SIZE;
     }
 
-    private static long blocking(Storage storage, MemorySegment room, long until) throws IOException {
+    private static long blocking(Storage storage, MemorySegment[] rooms, long until) throws IOException {
         SplittableRandom random = new SplittableRandom(7);
         long reads = 0;
         while (System.nanoTime() < until) {
             for (int i = 0; i < DEPTH; i++) {
-                reads += storage.read(place(random), room) / SIZE;
+                reads += storage.read(place(random), rooms[i]) / SIZE;
             }
         }
         return reads;
@@ -216,8 +230,8 @@ final class RingReadComparison {
         }
     }
 
-    /** The reads a second that fio says of itself. */
-    private static long fio(Path path, CacheMode mode) throws IOException {
+    /** The reads a second that fio says of itself, and the nanoseconds of CPU for each. */
+    private static double[] fio(Path path, CacheMode mode) throws IOException {
         Process fio = new ProcessBuilder(
                         "fio",
                         "--name=read",
@@ -228,7 +242,7 @@ final class RingReadComparison {
                         "--registerfiles",
                         "--fixedbufs",
                         "--iodepth=" + DEPTH,
-                        "--iodepth_batch_submit=" + System.getProperty("batch", "32"),
+                        "--iodepth_batch_submit=32",
                         "--iodepth_batch_complete_min=1",
                         "--iodepth_batch_complete_max=32",
                         "--direct=" + (mode.direct() ? 1 : 0),
@@ -236,17 +250,23 @@ final class RingReadComparison {
                         "--norandommap",
                         "--randrepeat=0",
                         "--gtod_reduce=1",
+                        "--thread",
                         "--time_based",
                         "--runtime=" + ROUND_NANOS / 1_000_000_000L,
-                        "--output-format=terse",
-                        "--terse-version=3")
+                        "--output-format=json")
                 .redirectError(ProcessBuilder.Redirect.DISCARD)
                 .start();
-        String line = new String(fio.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
-        String[] fields = line.split(";", -1);
-        if (fields.length < 8) {
-            throw new IOException("fio said: " + line);
+        String text = new String(fio.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        double cpuPercent = number(text, "usr_cpu") + number(text, "sys_cpu");
+        double iops = number(text.substring(text.indexOf("\"read\" : {")), "iops");
+        return new double[] {iops, cpuPercent / 100 * 1e9 / iops};
+    }
+
+    private static double number(String json, String name) throws IOException {
+        Matcher found = Pattern.compile("\"" + name + "\" : ([0-9.]+)").matcher(json);
+        if (!found.find()) {
+            throw new IOException("fio did not say " + name + ": " + json);
         }
-        return Long.parseLong(fields[7]);
+        return Double.parseDouble(found.group(1));
     }
 }
