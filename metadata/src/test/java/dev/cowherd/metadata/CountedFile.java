@@ -6,8 +6,10 @@ import dev.cowherd.metadata.MetadataPlaces.Kind;
 import dev.cowherd.storage.MemoryStorage;
 import dev.cowherd.storage.Storage;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.function.LongConsumer;
 
 /**
  * Refcount blocks made by hand in memory, and nothing else: host cluster 0 is the header, 1 the refcount table, from 2 on one block
@@ -30,6 +32,7 @@ final class CountedFile {
         this(blocks, (long) blocks * BLOCK_CLUSTERS);
     }
 
+    /** A file that ends earlier, though blocks count what would lie past its end. */
     CountedFile(int blocks, long clusters) throws IOException {
         this.table = new long[blocks];
         this.clusters = clusters;
@@ -75,6 +78,19 @@ final class CountedFile {
                 new RefcountStore(geometry, table.clone()),
                 places,
                 clusters << CLUSTER_BITS);
+    }
+
+    /** The tables as they are now, without locks: for a checker that walks through every step. */
+    Storage fixed(LongConsumer holeAt) {
+        try {
+            byte[] bytes = new byte[Math.toIntExact(file.sizeBytes())];
+            MemorySegment read = Arena.ofAuto().allocate(bytes.length);
+            file.read(0, read);
+            MemorySegment.copy(read, 0, MemorySegment.ofArray(bytes), 0, bytes.length);
+            return new FixedTables(bytes, holeAt);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     /** For tests in which the table reaches as far as is needed. */
