@@ -14,6 +14,7 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.ref.WeakReference;
 import java.nio.file.Path;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.AfterEach;
@@ -280,11 +281,18 @@ class FileRequestsTest {
     void memoryOfAnAutomaticArenaStaysUntilItsCompletion() throws IOException {
         try (HostPipes.Pair pipe = HostPipes.pipe()) {
             MemorySegment room = Arena.ofAuto().allocate(64 * 1024);
-            java.lang.ref.WeakReference<MemorySegment> watched = new java.lang.ref.WeakReference<>(room);
+            WeakReference<MemorySegment> watched = new WeakReference<>(room);
+            WeakReference<MemorySegment> nobodys =
+                    new WeakReference<>(Arena.ofAuto().allocate(64 * 1024));
             requests.read(RingDescriptor.of(pipe.first()), 0, room, 1);
             ring.submit();
             room = null;
-            System.gc();
+            // When the collector has taken what nobody holds, it has seen this one too.
+            long garbage = 0;
+            while (nobodys.get() != null) {
+                garbage += new byte[1 << 20].length;
+            }
+            assertThat(garbage).isNotNegative();
             assertThat(watched.get()).isNotNull();
             HostPipes.write(pipe.second(), 64, 9);
             ring.submitAndWait(1, Seen.LIMIT, seen);
