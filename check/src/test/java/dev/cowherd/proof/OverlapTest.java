@@ -236,6 +236,60 @@ class OverlapTest {
         assertThat(seen.mismatch(filled(CLUSTER, 3))).isEqualTo(-1);
     }
 
+    /** What an administrator asks for. */
+    enum Change {
+        TAKE,
+        APPLY,
+        DELETE,
+        GROW,
+        GROW_FAR,
+        SHRINK;
+
+        void run(Disk disk) throws IOException {
+            switch (this) {
+                case TAKE -> disk.createSnapshot("second");
+                case APPLY -> disk.applySnapshot("first");
+                case DELETE -> disk.deleteSnapshot("first");
+                case GROW -> disk.resize(16 << 20);
+                case GROW_FAR -> disk.resize(4L << 30);
+                case SHRINK -> disk.resize(1 << 20);
+            }
+        }
+    }
+
+    /** A change that follows bent words is refused, or leaves alone what it was not asked to change. */
+    @ParameterizedTest
+    @EnumSource(Change.class)
+    void aStructuralChangeOfABentImageIsRefusedOrDoesNoHarm(Change change) throws IOException {
+        for (Place place : Place.values()) {
+            for (Attack attack : Attack.values()) {
+                if (place == Place.HEADER && attack != Attack.REFCOUNT_ZERO) {
+                    continue;
+                }
+                SimStorage file = SimStorage.holding("bent.qcow2", bent(place, attack));
+                Disk disk = Disk.open(file.reopen(), WRITABLE);
+                boolean done = false;
+                try {
+                    change.run(disk);
+                    done = true;
+                    disk.close();
+                } catch (IOException e) {
+                    assertThat(e).as("%s %s", place, attack).hasMessageContaining("bent.qcow2");
+                } catch (RuntimeException e) {
+                    throw new AssertionError(change + " with " + place + " " + attack, e);
+                }
+                try (Disk reading = Disk.open(file.reopen(), DiskOptions.defaults());
+                        DiskQueue queue = reading.openQueue()) {
+                    MemorySegment seen = filled(CLUSTER, 0);
+                    queue.read(CLUSTER, seen);
+                    assertThat(seen.mismatch(filled(CLUSTER, done && change == Change.APPLY ? 1 : 3)))
+                            .as("%s %s", place, attack)
+                            .isEqualTo(-1);
+                }
+            }
+        }
+    }
+
     /** What QEMU prevents by the same check is prevented here, and marked by both. */
     @ParameterizedTest
     @EnumSource(value = Place.class, mode = EnumSource.Mode.EXCLUDE, names = "HEADER")

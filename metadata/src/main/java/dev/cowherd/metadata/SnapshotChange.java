@@ -1,5 +1,6 @@
 package dev.cowherd.metadata;
 
+import dev.cowherd.format.CorruptImageException;
 import dev.cowherd.format.Geometry;
 import dev.cowherd.format.Header;
 import dev.cowherd.format.L1Entry;
@@ -9,7 +10,9 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 
 /**
  * Creates, applies and deletes internal snapshots (specification: Snapshots), each as one {@link StructureRewrite}.
@@ -79,8 +82,25 @@ final class SnapshotChange {
         return now;
     }
 
+    /** An L1 table; each of its words names a table of its own, so that what is made of them is no more than the file holds. */
     private long[] l1(long offset, int entries) throws IOException {
-        return WritableImage.readWords(handles.file(), offset, entries);
+        long[] words = WritableImage.readWords(handles.file(), offset, entries);
+        Set<Long> tables = new HashSet<>();
+        for (int i = 0; i < entries; i++) {
+            long table = L1Entry.l2Offset(words[i]);
+            if (table != 0) {
+                String complaint =
+                        tables.add(table) ? rewrite.complaintAboutTable(table) : "another entry names it too";
+                if (complaint != null) {
+                    throw new CorruptImageException(
+                                    "L1 table entry " + i,
+                                    offset + (long) i * L1Entry.BYTES,
+                                    "0x" + Long.toHexString(words[i]) + ": " + complaint)
+                            .withPath(handles.file().name());
+                }
+            }
+        }
+        return words;
     }
 
     private byte[] table(long offset) throws IOException {
@@ -144,7 +164,7 @@ final class SnapshotChange {
         return L1Entry.of(offset, rewrite.get(cluster) == 1);
     }
 
-    private boolean tellTruth(byte[] table) {
+    private boolean tellTruth(byte[] table) throws IOException {
         ByteBuffer entries = ByteBuffer.wrap(table);
         boolean changed = false;
         for (int at = 0; at < table.length; at += entryBytes) {

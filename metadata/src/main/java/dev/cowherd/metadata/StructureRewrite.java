@@ -1,20 +1,25 @@
 package dev.cowherd.metadata;
 
+import dev.cowherd.format.CorruptImageException;
 import dev.cowherd.format.Geometry;
 import dev.cowherd.format.Header;
 import dev.cowherd.format.L2Entry;
 import dev.cowherd.format.Limits;
 import dev.cowherd.format.RefcountTableEntry;
 import dev.cowherd.format.Refcounts;
+import dev.cowherd.metadata.MetadataPlaces.Kind;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A change of many refcounts and tables that is there whole or not at all: a second set of refcounts is made beside the first, new
@@ -32,6 +37,9 @@ final class StructureRewrite {
     private final TreeMap<Integer, byte[]> counts = new TreeMap<>();
 
     private final TreeMap<Long, byte[]> writes = new TreeMap<>();
+    /** Nothing that is there already lies from this cluster on. */
+    private final long limit;
+
     private long end;
 
     StructureRewrite(WritableImage image, LayerHandles handles) throws IOException {
@@ -39,22 +47,31 @@ final class StructureRewrite {
         this.handles = handles;
         this.geometry = image.header().geometry();
         this.blockBits = geometry.refcountsPerBlockBits();
-        this.end = image.allocator.endCluster();
+        this.limit = image.allocator.endCluster();
+        this.end = limit;
         readCounts();
     }
 
     private void readCounts() throws IOException {
         long[] table = WritableImage.readWords(
                 handles.file(), image.header().refcountTableOffset(), tableEntries(image.header()));
+        Set<Long> blocks = new HashSet<>();
         for (int i = 0; i < table.length; i++) {
             long offset = RefcountTableEntry.blockOffset(table[i]);
             if (offset != 0) {
+                requireWithin(offset >>> geometry.clusterBits());
+                image.allocator.requireNothingElse(offset, 1, Kind.REFCOUNT_BLOCK);
+                if (!blocks.add(offset)) {
+                    throw corrupt(offset >>> geometry.clusterBits(), "two entries of the refcount table name it");
+                }
                 counts.put(i, read(offset, geometry.clusterBytes()));
-                end = Math.max(end, (offset >>> geometry.clusterBits()) + 1);
             }
         }
         for (Map.Entry<Integer, byte[]> block : counts.entrySet()) {
             end = Math.max(end, ((long) block.getKey() << blockBits) + usedEntries(block.getValue()));
+        }
+        if (end > L2Entry.OFFSET_MASK >>> geometry.clusterBits()) {
+            throw corrupt(end - 1, "it has a refcount, but no entry could name it");
         }
         // The old set goes with the switch.
         for (long word : table) {
@@ -92,8 +109,34 @@ final class StructureRewrite {
         return bytes;
     }
 
-    /** The refcount to be of a cluster. */
-    long get(long cluster) {
+    private CorruptImageException corrupt(long cluster, String reason) {
+        return new CorruptImageException("cluster " + cluster, cluster << geometry.clusterBits(), reason)
+                .withPath(image.map.path());
+    }
+
+    private void requireWithin(long cluster) throws CorruptImageException {
+        if (cluster >= limit) {
+            throw corrupt(cluster, "it is in use, but lies past the file's end");
+        }
+    }
+
+    /** What is wrong with the place of an L2 table, or null. */
+    @Nullable
+    String complaintAboutTable(long offset) {
+        long cluster = offset >>> geometry.clusterBits();
+        if (geometry.offsetInCluster(offset) != 0) {
+            return "the L2 table's offset is not a multiple of the cluster size";
+        }
+        if (cluster >= limit) {
+            return "the L2 table lies past the file's end";
+        }
+        Kind there = image.allocator.metadataAt(cluster, Kind.ACTIVE_L2);
+        return there == null || there == Kind.INACTIVE_L2 ? null : "the L2 table's cluster holds " + there.label;
+    }
+
+    /** The refcount to be of a cluster that is there already. */
+    long get(long cluster) throws CorruptImageException {
+        requireWithin(cluster);
         byte[] block = counts.get(Math.toIntExact(cluster >>> blockBits));
         return block == null
                 ? 0
@@ -111,11 +154,7 @@ final class StructureRewrite {
     void add(long cluster, int difference) throws IOException {
         long now = get(cluster);
         if (difference < 0 && now == 0) {
-            throw new dev.cowherd.format.CorruptImageException(
-                            "refcount of cluster " + cluster,
-                            cluster << geometry.clusterBits(),
-                            "it is 0, but the cluster is in use")
-                    .withPath(image.map.path());
+            throw corrupt(cluster, "its refcount is 0, but it is in use");
         }
         if (difference > 0 && now == geometry.maxRefcount()) {
             throw new IOException(image.map.path() + ": cluster " + cluster + " cannot be shared by more than " + now
@@ -132,11 +171,19 @@ final class StructureRewrite {
             long start = L2Entry.compressedHostOffset(word, bits);
             long last = start + L2Entry.compressedBytes(word, bits) - 1;
             for (long cluster = start >>> bits; cluster <= last >>> bits; cluster++) {
-                add(cluster, difference);
+                addData(cluster, difference);
             }
         } else if (L2Entry.isAllocated(word, false)) {
-            add(L2Entry.hostOffset(word) >>> bits, difference);
+            addData(L2Entry.hostOffset(word) >>> bits, difference);
         }
+    }
+
+    private void addData(long cluster, int difference) throws IOException {
+        Kind there = image.allocator.metadataAt(cluster, null);
+        if (there != null) {
+            throw corrupt(cluster, "an entry calls it guest data, but it holds " + there.label);
+        }
+        add(cluster, difference);
     }
 
     /** Takes clusters side by side that nothing uses, before or after; each with one user. */
