@@ -7,6 +7,7 @@ import dev.cowherd.storage.CacheMode;
 import dev.cowherd.storage.Errno;
 import dev.cowherd.storage.FileOptions;
 import dev.cowherd.storage.FileStorage;
+import dev.cowherd.storage.HostAccess;
 import dev.cowherd.storage.LockMode;
 import dev.cowherd.storage.Storage;
 import dev.cowherd.storage.StorageException;
@@ -21,6 +22,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
+import java.util.Objects;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -141,7 +143,39 @@ class RingTransfersTest {
             MemorySegment again = arena.allocate(65536, 4096);
             storage.read(131_072, again);
             assertThat(again.mismatch(room)).isEqualTo(-1);
-            // An answer inside a block means that the file ends there.
+            file.detach();
+        }
+    }
+
+    /** To go on from there would be a read at a place that the device does not know. */
+    @Test
+    void underDirectAccessAnAnswerInsideABlockIsTheFilesEnd() throws IOException {
+        int[] asked = new int[1];
+        ResultJudge ending = (kind, offset, result) -> asked[0]++ == 0 ? 5000 : result;
+        try (Storage storage = file(CacheMode.NONE);
+                HostQueue queue = queue(ending)) {
+            HostFile file = queue.attach(storage);
+            file.read(0, arena.allocate(65536, 4096), 1);
+            queue.poll(1, outcomes);
+            assertThat(outcomes.of(1)).isEqualTo(5000);
+            assertThat(asked[0]).isEqualTo(1);
+            file.detach();
+        }
+    }
+
+    @Test
+    void underDirectAccessAChangeHoldsItsBlocksUntilItsCompletion() throws IOException {
+        try (Storage storage = file(CacheMode.NONE);
+                HostQueue queue = queue(ResultJudge.HONEST)) {
+            HostFile file = queue.attach(storage);
+            HostAccess access = Objects.requireNonNull(storage.hostAccess());
+            file.write(8192, arena.allocate(4096, 4096), 1);
+            file.punchHole(65536, 4096, 2);
+            assertThat(access.tryHold(8192, 4096)).isNull();
+            assertThat(access.tryHold(65536, 4096)).isNull();
+            Objects.requireNonNull(access.tryHold(0, 8192)).give();
+            queue.poll(2, outcomes);
+            Objects.requireNonNull(access.tryHold(0, SIZE)).give();
             file.detach();
         }
     }

@@ -77,6 +77,59 @@ class RingFaultsTest {
         }
     }
 
+    /** What kernels do that keep overflown completions: they take no request while there are completions to be taken. */
+    @Test
+    void aKernelThatWantsItsCompletionsTakenFirstGetsThemTaken() throws IOException {
+        try (Ring ring = Ring.open(new RingOptions(4, 8, 0, 0), new Insisting())) {
+            thousandNopsAllComplete(ring);
+        }
+    }
+
+    private static final class Insisting extends PassingRingCalls {
+        private MemorySegment params = MemorySegment.NULL;
+        private MemorySegment rings = MemorySegment.NULL;
+
+        @Override
+        public long setup(int entries, MemorySegment params) {
+            this.params = params;
+            return super.setup(entries, params);
+        }
+
+        @Override
+        public long map(int ring, long bytes, long part) {
+            long address = super.map(ring, bytes, part);
+            if (part == Uapi.OFF_RINGS) {
+                rings = MemorySegment.ofAddress(address).reinterpret(bytes);
+            }
+            return address;
+        }
+
+        @Override
+        public long enter(int ring, int toSubmit, int minComplete, int flags, MemorySegment argument) {
+            boolean untaken = word(80) != word(84);
+            return toSubmit > 0 && untaken
+                    ? -Errno.EBUSY.number()
+                    : super.enter(ring, toSubmit, minComplete, flags, argument);
+        }
+
+        /** A word of the ring, at the place that the kernel has put into its parameters. */
+        private int word(long parameter) {
+            return rings.get(ValueLayout.JAVA_INT, params.get(ValueLayout.JAVA_INT, parameter));
+        }
+    }
+
+    @Test
+    void aCompletionOfARequestThatIsNotInFlightIsAFailedInvariant() {
+        InFlight inFlight = new InFlight();
+        long request = inFlight.begin(7, null, null);
+        assertThat(inFlight.token(inFlight.slot(request))).isEqualTo(7);
+        inFlight.end(inFlight.slot(request));
+        assertThatThrownBy(() -> inFlight.slot(request)).isInstanceOf(IllegalStateException.class);
+        assertThat(inFlight.begin(8, null, null)).isNotEqualTo(request);
+        assertThatThrownBy(() -> inFlight.slot(request)).isInstanceOf(IllegalStateException.class);
+        assertThatThrownBy(() -> inFlight.slot(1L << 20)).isInstanceOf(IllegalStateException.class);
+    }
+
     @Test
     void aKernelThatNeverHasMemoryFailsTheTurnWithItsNumber() throws IOException {
         boolean[] full = new boolean[1];
