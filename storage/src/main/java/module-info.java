@@ -3,6 +3,7 @@ module dev.cowherd.storage {
     requires static transitive org.jspecify;
 
     exports dev.cowherd.storage;
+    exports dev.cowherd.storage.fiber;
     exports dev.cowherd.storage.filter;
     exports dev.cowherd.storage.queue;
     exports dev.cowherd.storage.ring;

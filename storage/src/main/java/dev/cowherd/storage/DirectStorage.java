@@ -1,5 +1,6 @@
 package dev.cowherd.storage;
 
+import dev.cowherd.storage.fiber.FiberLoop;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
@@ -327,6 +328,11 @@ final class DirectStorage implements Storage {
     @Override
     public Storage reopen() throws IOException {
         return new DirectStorage(file.reopen(), alignment, holds, buffers);
+    }
+
+    @Override
+    public Storage reopenFor(FiberLoop loop) throws IOException {
+        return new DirectStorage(file.reopenFor(loop), alignment, holds, buffers);
     }
 
     @Override

@@ -1,5 +1,6 @@
 package dev.cowherd.storage;
 
+import dev.cowherd.storage.fiber.FiberLoop;
 import dev.cowherd.storage.linux.FileCalls;
 import dev.cowherd.storage.linux.FileKind;
 import dev.cowherd.storage.linux.FileStat;
@@ -265,6 +266,17 @@ public final class FileStorage implements Storage, HostAccess {
     @Override
     public FileStorage reopen() throws IOException {
         return new FileStorage(access, kind, calls, alignment, access.reopen(descriptor()));
+    }
+
+    @Override
+    public FileStorage reopenFor(FiberLoop loop) throws IOException {
+        int opened = access.reopen(descriptor());
+        try {
+            return new FileStorage(access, kind, loop.calls(opened), alignment, opened);
+        } catch (IOException | RuntimeException e) {
+            Libc.HOST.close(opened);
+            throw e;
+        }
     }
 
     @Override

@@ -1,5 +1,6 @@
 package dev.cowherd.storage;
 
+import dev.cowherd.storage.fiber.FiberLoop;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.locks.Condition;
@@ -28,17 +29,48 @@ final class RangeHolds {
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition released = lock.newCondition();
     private final List<Hold> held = new ArrayList<>();
+    /** What wakes those who wait without a thread. */
+    private final List<Runnable> wakes = new ArrayList<>();
 
-    /** Waits until nobody holds a byte of the range, then holds it. */
+    /** Waits until nobody holds a byte of the range, then holds it. On a fiber, leaves it meanwhile: its own thread may be the holder's. */
     Hold take(long from, long to) {
         Hold mine = new Hold(from, to);
+        while (!tryTake(mine)) {
+            if (!FiberLoop.leaveUntil(wake -> waitsFor(mine, wake))) {
+                awaitRelease(mine);
+            }
+        }
+        return mine;
+    }
+
+    private boolean tryTake(Hold mine) {
         lock.lock();
         try {
-            while (held.stream().anyMatch(mine::overlaps)) {
+            return !isHeld(mine) && held.add(mine);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private boolean isHeld(Hold range) {
+        return held.stream().anyMatch(range::overlaps);
+    }
+
+    private boolean waitsFor(Hold range, Runnable wake) {
+        lock.lock();
+        try {
+            return isHeld(range) && wakes.add(wake);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void awaitRelease(Hold range) {
+        lock.lock();
+        try {
+            while (isHeld(range)) {
                 released.awaitUninterruptibly();
             }
-            held.add(mine);
-            return mine;
         } finally {
             lock.unlock();
         }
@@ -68,6 +100,9 @@ final class RangeHolds {
                 throw new IllegalStateException("range " + mine + " is not held");
             }
             released.signalAll();
+            // All of them look again, as the threads do.
+            wakes.forEach(Runnable::run);
+            wakes.clear();
         } finally {
             lock.unlock();
         }

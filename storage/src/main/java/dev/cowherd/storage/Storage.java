@@ -1,5 +1,6 @@
 package dev.cowherd.storage;
 
+import dev.cowherd.storage.fiber.FiberLoop;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
@@ -161,6 +162,18 @@ public interface Storage extends AutoCloseable {
      * @throws IOException if the host refuses, for one when it runs out of descriptors
      */
     Storage reopen() throws IOException;
+
+    /**
+     * Like {@link #reopen()}, for a queue that does not wait on its thread: what a fiber of the loop calls on the new handle leaves the
+     * fiber where it can, instead of blocking the thread.
+     *
+     * @param loop the queue's loop; the handle is closed before it
+     * @return the new handle; one that blocks, where this storage knows no better
+     * @throws IOException if the host refuses
+     */
+    default Storage reopenFor(FiberLoop loop) throws IOException {
+        return reopen();
+    }
 
     /**
      * Gives the handle back. Does nothing the second time. Does not wait for I/O of other threads on this handle: they must

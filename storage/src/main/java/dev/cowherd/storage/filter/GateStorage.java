@@ -3,7 +3,10 @@ package dev.cowherd.storage.filter;
 import dev.cowherd.storage.Errno;
 import dev.cowherd.storage.Storage;
 import dev.cowherd.storage.StorageException;
+import dev.cowherd.storage.fiber.FiberLoop;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -75,11 +78,16 @@ public final class GateStorage extends InterceptingStorage {
 
     /** Where the operations of all handles meet. */
     private static final class Gate {
+        private static final int MET = -1;
+
         private final Predicate<Request> held;
         private final int number;
         private final Duration patience;
         private final ReentrantLock lock = new ReentrantLock();
         private final Condition changed = lock.newCondition();
+        /** What wakes the fibers that wait. */
+        private final List<Runnable> wakes = new ArrayList<>();
+
         private int waiting;
         private int meetings;
         private int failedWith = -1;
@@ -95,7 +103,7 @@ public final class GateStorage extends InterceptingStorage {
             lock.lock();
             try {
                 open = true;
-                changed.signalAll();
+                letGo();
             } finally {
                 lock.unlock();
             }
@@ -111,17 +119,49 @@ public final class GateStorage extends InterceptingStorage {
         }
 
         void meet(String name, Request request) throws StorageException {
-            int mine = 0;
+            int mine = enter();
+            if (mine == MET || FiberLoop.leaveUntil(wake -> waitsFor(mine, wake))) {
+                return;
+            }
+            awaitOthers(mine, name, request);
+        }
+
+        /** Answers which meeting to wait for, or that this one is complete. */
+        private int enter() {
             lock.lock();
             try {
-                mine = meetings;
                 waiting++;
-                if (waiting == number) {
-                    waiting = 0;
-                    meetings++;
-                    changed.signalAll();
-                    return;
+                if (waiting < number) {
+                    return meetings;
                 }
+                waiting = 0;
+                meetings++;
+                letGo();
+                return MET;
+            } finally {
+                lock.unlock();
+            }
+        }
+
+        private void letGo() {
+            changed.signalAll();
+            wakes.forEach(Runnable::run);
+            wakes.clear();
+        }
+
+        /** For a fiber, which waits as long as it takes: patience belongs to its thread. */
+        private boolean waitsFor(int meeting, Runnable wake) {
+            lock.lock();
+            try {
+                return meeting == meetings && !open && wakes.add(wake);
+            } finally {
+                lock.unlock();
+            }
+        }
+
+        private void awaitOthers(int mine, String name, Request request) throws StorageException {
+            lock.lock();
+            try {
                 long nanos = patience.toNanos();
                 while (mine == meetings && !open && failedWith < 0) {
                     if (nanos <= 0) {

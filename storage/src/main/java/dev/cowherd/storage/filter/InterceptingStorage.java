@@ -2,6 +2,7 @@ package dev.cowherd.storage.filter;
 
 import dev.cowherd.storage.HostRange;
 import dev.cowherd.storage.Storage;
+import dev.cowherd.storage.fiber.FiberLoop;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 
@@ -163,6 +164,11 @@ public abstract class InterceptingStorage implements Storage {
     @Override
     public final Storage reopen() throws IOException {
         return around(pass(Operation.REOPEN, 0, 0, next::reopen));
+    }
+
+    @Override
+    public final Storage reopenFor(FiberLoop loop) throws IOException {
+        return around(pass(Operation.REOPEN, 0, 0, () -> next.reopenFor(loop)));
     }
 
     @Override

@@ -1,0 +1,97 @@
+package dev.cowherd.storage.fiber;
+
+import dev.cowherd.storage.StorageException;
+import java.io.IOException;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Runs one piece of work after another, and none of the loop's thread while one waits. Used by the loop's thread alone.
+ */
+final class Fiber {
+    /** The fiber whose code runs on this thread now. */
+    private static final ThreadLocal<@Nullable Fiber> CURRENT = new ThreadLocal<>();
+
+    private final FiberLoop loop;
+    /** Its number in the loop, and the token of its request on the ring: it has at most one. */
+    final int number;
+
+    private final Coroutine coroutine;
+    private @Nullable Runnable work;
+    private int result;
+
+    Fiber(FiberLoop loop, int number) {
+        this.loop = loop;
+        this.number = number;
+        this.coroutine = new Coroutine(this::workOn);
+    }
+
+    /** The fiber that runs on the calling thread, or null if its code is not a fiber's. */
+    static @Nullable Fiber current() {
+        return CURRENT.get();
+    }
+
+    FiberLoop loop() {
+        return loop;
+    }
+
+    void begin(Runnable next) {
+        work = next;
+        mount();
+    }
+
+    /** Goes on where the code left. */
+    void mount() {
+        CURRENT.set(this);
+        try {
+            coroutine.mount();
+        } finally {
+            CURRENT.remove();
+        }
+    }
+
+    private void workOn() {
+        while (true) {
+            Runnable now = work;
+            if (now != null) {
+                work = null;
+                now.run();
+                loop.idle(this);
+            }
+            Coroutine.leave();
+        }
+    }
+
+    /** What a request on the ring is prepared by. */
+    interface Preparation {
+        void prepare(long token) throws IOException;
+    }
+
+    /**
+     * Called by its code: prepares a request on the ring and comes back with its result, bytes or minus errno. Where the kernel takes no
+     * more requests, that is the result.
+     */
+    long await(Preparation request) {
+        try {
+            request.prepare(number);
+        } catch (StorageException e) {
+            return -e.errno();
+        } catch (IOException e) {
+            throw new IllegalStateException("a ring fails with the kernel's errno or not at all", e);
+        }
+        Coroutine.leave();
+        return result;
+    }
+
+    void completed(int with) {
+        result = with;
+    }
+
+    /** Called by its code: leaves until it is woken, unless that is not needed any more. */
+    void awaitWake(Predicate<Runnable> register) {
+        // Every leave has one wake, and no wake is without its leave: else it would end another wait.
+        if (register.test(() -> loop.wake(this))) {
+            Coroutine.leave();
+        }
+    }
+}

@@ -1,0 +1,246 @@
+package dev.cowherd.storage.fiber;
+
+import dev.cowherd.storage.linux.FileCalls;
+import dev.cowherd.storage.ring.Completions;
+import dev.cowherd.storage.ring.Doorbell;
+import dev.cowherd.storage.ring.FileRequests;
+import dev.cowherd.storage.ring.Ring;
+import dev.cowherd.storage.ring.RingOptions;
+import dev.cowherd.storage.ring.RingRefusedException;
+import java.io.IOException;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One thread's requests: those that can go on go on, one after the other, until each waits for the ring or for a signal; then a turn of
+ * the ring hands the kernel all that was prepared at once, and brings back who can go on next.
+ *
+ * <p>Belongs to the platform thread that opened it, but for {@link #wake}.
+ */
+public final class FiberLoop implements AutoCloseable {
+    private static final long DOORBELL = -1;
+    private static final int MOST_ENTRIES = 256;
+    /** ETIME. */
+    private static final int TIME_IS_UP = 62;
+
+    private final Thread owner = Thread.currentThread();
+    private final Ring ring;
+    private final FileRequests requests;
+    private final Doorbell doorbell;
+    private final Completions completions = this::completed;
+    private final List<Fiber> fibers = new ArrayList<>();
+    private final ArrayDeque<Fiber> idle = new ArrayDeque<>();
+    private final ArrayDeque<Fiber> ready = new ArrayDeque<>();
+    /** Fibers that another thread woke. */
+    private final Queue<Fiber> woken = new ConcurrentLinkedQueue<>();
+
+    private final AtomicBoolean pressed = new AtomicBoolean();
+    private boolean listening;
+    private int busy;
+
+    private FiberLoop(Ring ring) throws IOException {
+        this.ring = ring;
+        this.requests = new FileRequests(ring);
+        this.doorbell = ring.doorbell();
+    }
+
+    /**
+     * Opens a ring for the calling thread.
+     *
+     * @param depth requests that are under way at a time
+     * @return the loop; the same thread closes it
+     * @throws RingRefusedException if there is no ring, or no coroutine, to be had
+     * @throws IOException if the host fails
+     */
+    public static FiberLoop open(int depth) throws IOException {
+        int entries = Math.clamp(Integer.highestOneBit(Math.max(1, depth - 1)) * 2L, 8, MOST_ENTRIES);
+        Ring ring = Ring.open(RingOptions.ofEntries(entries));
+        boolean opened = false;
+        try {
+            FiberLoop loop = new FiberLoop(ring);
+            opened = true;
+            return loop;
+        } finally {
+            if (!opened) {
+                ring.close();
+            }
+        }
+    }
+
+    /**
+     * Leaves the calling fiber for a span of time.
+     *
+     * @param nanos nanoseconds, 0 or more
+     * @return false if the caller runs on no fiber; no time has passed then
+     */
+    public static boolean pause(long nanos) {
+        Fiber fiber = Fiber.current();
+        if (fiber == null) {
+            return false;
+        }
+        long result = fiber.await(token -> fiber.loop().ring.timeout(nanos, token));
+        if (result != -TIME_IS_UP) {
+            throw new IllegalStateException("a timeout completed with " + result);
+        }
+        return true;
+    }
+
+    /**
+     * Why loops cannot be had here.
+     *
+     * @return a line for people, or empty if they can
+     */
+    public static Optional<String> refusal() {
+        String coroutine = Coroutine.refusal();
+        return coroutine != null
+                ? Optional.of(coroutine)
+                : Ring.probe().map(refused -> String.valueOf(refused.getMessage()));
+    }
+
+    /**
+     * The calls on a file that leave the calling fiber instead of blocking.
+     *
+     * @param fd an open descriptor; stays known to the ring until the loop is closed
+     * @return the calls; for this descriptor alone
+     * @throws IOException if the kernel refuses
+     */
+    public FileCalls calls(int fd) throws IOException {
+        return new RingFileCalls(this, requests, ring.files().register(fd));
+    }
+
+    /** The loop's fiber that runs on the calling thread, or null if none of this loop's does. */
+    @SuppressWarnings("ReferenceEquality") // A loop is itself only.
+    @Nullable
+    Fiber currentFiber() {
+        Fiber fiber = Fiber.current();
+        return fiber != null && fiber.loop() == this ? fiber : null;
+    }
+
+    /**
+     * Leaves the calling fiber until something has happened.
+     *
+     * @param register is given what wakes the fiber, to be run once, by any thread; answers false if it keeps it not, because there is
+     *     nothing to wait for any more
+     * @return false if the caller runs on no fiber; nothing was done then
+     */
+    public static boolean leaveUntil(Predicate<Runnable> register) {
+        Fiber fiber = Fiber.current();
+        if (fiber == null) {
+            return false;
+        }
+        fiber.awaitWake(register);
+        return true;
+    }
+
+    /**
+     * Runs work on a fiber at once, up to where it first has to wait.
+     *
+     * @param work must not throw
+     */
+    public void begin(Runnable work) {
+        Fiber fiber = idle.poll();
+        if (fiber == null) {
+            fiber = new Fiber(this, fibers.size());
+            fibers.add(fiber);
+        }
+        busy++;
+        fiber.begin(work);
+    }
+
+    /** Called by a fiber whose work is done. */
+    void idle(Fiber fiber) {
+        busy--;
+        idle.add(fiber);
+    }
+
+    /**
+     * Pieces of work that have begun and not ended.
+     *
+     * @return how many
+     */
+    public int busy() {
+        return busy;
+    }
+
+    /**
+     * One turn: brings back who can go on, and lets them.
+     *
+     * @param wait whether to wait for somebody who can, if there is nobody
+     * @throws IOException if the ring fails
+     */
+    public void turn(boolean wait) throws IOException {
+        takeWoken();
+        if (ready.isEmpty()) {
+            boolean block = wait && busy > 0;
+            if (block && !listening) {
+                // Before the look at who was woken, so that whoever comes after it presses to some effect.
+                listening = true;
+                doorbell.listen(DOORBELL);
+            }
+            takeWoken();
+            ring.submitAndWait(block && ready.isEmpty() ? 1 : 0, completions);
+            takeWoken();
+        } else {
+            ring.submitAndWait(0, completions);
+        }
+        for (Fiber fiber = ready.poll(); fiber != null; fiber = ready.poll()) {
+            fiber.mount();
+        }
+    }
+
+    private void completed(long token, int result, int flags) {
+        if (token == DOORBELL) {
+            listening = false;
+            return;
+        }
+        Fiber fiber = fibers.get((int) token);
+        fiber.completed(result);
+        ready.add(fiber);
+    }
+
+    private void takeWoken() {
+        // The flag first: who adds after this look presses again.
+        pressed.set(false);
+        for (Fiber fiber = woken.poll(); fiber != null; fiber = woken.poll()) {
+            ready.add(fiber);
+        }
+    }
+
+    /** Lets a fiber go on that left to wait for a signal. Any thread may call it. */
+    @SuppressWarnings("ReferenceEquality") // A thread is itself only.
+    void wake(Fiber fiber) {
+        if (Thread.currentThread() == owner) {
+            ready.add(fiber);
+            return;
+        }
+        woken.add(fiber);
+        if (pressed.compareAndSet(false, true)) {
+            try {
+                doorbell.press();
+            } catch (IOException e) {
+                throw new IllegalStateException("cannot wake a queue: " + e.getMessage(), e);
+            }
+        }
+    }
+
+    /**
+     * Gives the ring back.
+     *
+     * @throws IllegalStateException if work is under way
+     * @throws IOException if the host fails
+     */
+    @Override
+    public void close() throws IOException {
+        if (busy > 0) {
+            throw new IllegalStateException(busy + " requests are under way");
+        }
+        ring.close();
+    }
+}
