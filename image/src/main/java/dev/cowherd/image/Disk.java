@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
@@ -45,6 +46,8 @@ public final class Disk implements AutoCloseable {
 
     private final Object lock = new Object();
     private final Set<DiskQueue> queues = new HashSet<>();
+    private final Set<RequestQueue> requestQueues = new HashSet<>();
+    private final AtomicBoolean said = new AtomicBoolean();
     private int opening;
     private boolean closed;
 
@@ -69,7 +72,8 @@ public final class Disk implements AutoCloseable {
      * @throws IOException if reading fails otherwise
      */
     public static Disk open(Path path, DiskOptions options) throws IOException {
-        return new Disk(ChainOpener.open(path, options), options, Decoder.Factory.CODECS);
+        DiskOptions engine = options.withFibers();
+        return new Disk(ChainOpener.open(path, engine), engine, Decoder.Factory.CODECS);
     }
 
     /**
@@ -82,7 +86,8 @@ public final class Disk implements AutoCloseable {
      * @throws IOException as for {@link #open(Path, DiskOptions)}
      */
     public static Disk open(Storage top, DiskOptions options) throws IOException {
-        return new Disk(ChainOpener.open(top, options), options, Decoder.Factory.CODECS);
+        DiskOptions engine = options.withFibers();
+        return new Disk(ChainOpener.open(top, engine), engine, Decoder.Factory.CODECS);
     }
 
     /**
@@ -120,6 +125,31 @@ public final class Disk implements AutoCloseable {
      * @throws IllegalStateException if the disk is closed
      */
     public DiskQueue openQueue() throws IOException {
+        return opened(() -> DiskQueue.open(this));
+    }
+
+    /**
+     * Opens a queue that takes requests without waiting for them, for the calling thread.
+     *
+     * @param depth how many requests may be in flight, 1 to {@link RequestQueue#MAX_DEPTH}
+     * @return the queue; the same thread closes it
+     * @throws IOException if the host refuses another handle, or {@link Engine#RING} was asked for and cannot be had
+     * @throws IllegalStateException if the disk is closed
+     */
+    public RequestQueue openRequestQueue(int depth) throws IOException {
+        RequestQueue queue = RequestQueue.open(this, depth);
+        synchronized (lock) {
+            requestQueues.add(queue);
+        }
+        return queue;
+    }
+
+    /** A queue that shares its handles with others. */
+    DiskQueue openLane(List<LayerHandles> handles) throws IOException {
+        return opened(() -> DiskQueue.lane(this, handles));
+    }
+
+    private DiskQueue opened(Change<DiskQueue> means) throws IOException {
         synchronized (lock) {
             refuseIfClosed();
             opening++;
@@ -127,7 +157,7 @@ public final class Disk implements AutoCloseable {
         DiskQueue queue = null;
         structure.take();
         try {
-            queue = DiskQueue.open(this);
+            queue = means.make();
             return queue;
         } finally {
             synchronized (lock) {
@@ -258,6 +288,7 @@ public final class Disk implements AutoCloseable {
 
     /** Lets no request begin, and waits for those in flight. */
     private List<DiskQueue> drain() {
+        myRequestQueues().forEach(RequestQueue::settle);
         structure.take();
         List<DiskQueue> paused = List.of();
         try {
@@ -295,8 +326,9 @@ public final class Disk implements AutoCloseable {
             awaitOpening();
             open = List.copyOf(queues);
         }
-        structure.take();
         Closing closing = new Closing();
+        myRequestQueues().forEach(queue -> closing.run(queue::close));
+        structure.take();
         open.forEach(queue -> closing.run(queue::close));
         closing.run(this::settle);
         layers.forEach(layer -> closing.run(layer::close));
@@ -329,6 +361,19 @@ public final class Disk implements AutoCloseable {
         }
     }
 
+    /** The queues whose requests in flight get on by what this thread does: nobody else would end them while it waits for them. */
+    private List<RequestQueue> myRequestQueues() {
+        synchronized (lock) {
+            return requestQueues.stream().filter(RequestQueue::isMine).toList();
+        }
+    }
+
+    void forget(RequestQueue queue) {
+        synchronized (lock) {
+            requestQueues.remove(queue);
+        }
+    }
+
     /** Called by a queue that was closed. */
     void forget(DiskQueue queue) {
         synchronized (lock) {
@@ -345,6 +390,13 @@ public final class Disk implements AutoCloseable {
         return layers.size() > 1 ? layers.get(1).sizeBytes() : 0;
     }
 
+    /** A warning that concerns the whole disk. */
+    void sayOnce(String warning) {
+        if (said.compareAndSet(false, true)) {
+            options.warnings().accept(warning);
+        }
+    }
+
     AtomicReference<@Nullable IOException> rawStopped() {
         return rawStopped;
     }
@@ -357,12 +409,26 @@ public final class Disk implements AutoCloseable {
         return decoders;
     }
 
+    /** How a queue gets a handle of its own. */
+    interface Reopening {
+        Storage reopen(Storage shared) throws IOException;
+    }
+
+    static void closeHandles(List<LayerHandles> handles, Closing closing) {
+        for (LayerHandles layer : handles) {
+            closing.run(layer.file()::close);
+            if (layer.data() != null) {
+                closing.run(layer.data()::close);
+            }
+        }
+    }
+
     /** Handles on every layer for one queue; all or none. */
-    List<LayerHandles> reopenLayers() throws IOException {
+    List<LayerHandles> reopenLayers(Reopening how) throws IOException {
         List<LayerHandles> handles = new ArrayList<>();
         try {
             for (Layer layer : layers) {
-                handles.add(reopen(layer));
+                handles.add(reopen(layer, how));
             }
             return handles;
         } catch (IOException | RuntimeException | Error e) {
@@ -371,11 +437,11 @@ public final class Disk implements AutoCloseable {
         }
     }
 
-    private static LayerHandles reopen(Layer layer) throws IOException {
-        Storage file = layer.storage().reopen();
+    private static LayerHandles reopen(Layer layer, Reopening how) throws IOException {
+        Storage file = how.reopen(layer.storage());
         try {
             Storage data = layer.dataStorage();
-            return new LayerHandles(file, data == null ? null : data.reopen());
+            return new LayerHandles(file, data == null ? null : how.reopen(data));
         } catch (IOException | RuntimeException | Error e) {
             Closing.quietly(e, file, null);
             throw e;

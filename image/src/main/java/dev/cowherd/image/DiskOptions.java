@@ -44,6 +44,7 @@ public final class DiskOptions {
         private boolean punchHoles = true;
         private DetectZeroes detectZeroes = DetectZeroes.OFF;
         private Waits waits = Waits.PARK;
+        private Engine engine = Engine.AUTO;
 
         Settings copy() {
             try {
@@ -385,5 +386,31 @@ public final class DiskOptions {
         Settings copy = settings.copy();
         copy.waits = value;
         return new DiskOptions(copy);
+    }
+
+    /**
+     * How request queues move bytes.
+     *
+     * @return the engine; {@link Engine#AUTO} unless set
+     */
+    public Engine engine() {
+        return settings.engine;
+    }
+
+    /**
+     * Sets {@link #engine()}.
+     *
+     * @param value the engine
+     * @return the changed copy
+     */
+    public DiskOptions withEngine(Engine value) {
+        Settings copy = settings.copy();
+        copy.engine = value;
+        return new DiskOptions(copy);
+    }
+
+    /** What waits for another request leaves its fiber, if it runs on one. */
+    DiskOptions withFibers() {
+        return engine() == Engine.SYNC ? this : withWaits(new FiberWaits(waits()));
     }
 }

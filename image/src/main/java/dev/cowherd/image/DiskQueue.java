@@ -5,6 +5,7 @@ import dev.cowherd.metadata.Epochs;
 import dev.cowherd.metadata.Extent;
 import dev.cowherd.metadata.LayerHandles;
 import dev.cowherd.metadata.WritableImage;
+import dev.cowherd.storage.Storage;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -25,6 +26,7 @@ public final class DiskQueue implements AutoCloseable {
 
     private final Disk disk;
     private final List<LayerHandles> handles;
+    private final boolean ownsHandles;
     private final Arena arena;
     private final ChainLookup lookup;
     private final ExtentReader reader;
@@ -38,8 +40,9 @@ public final class DiskQueue implements AutoCloseable {
     private final AtomicBoolean released = new AtomicBoolean();
     private MemorySegment bounce = MemorySegment.NULL;
 
-    private DiskQueue(Disk disk, List<LayerHandles> handles, Arena arena) {
+    private DiskQueue(Disk disk, List<LayerHandles> handles, boolean ownsHandles, Arena arena) {
         this.disk = disk;
+        this.ownsHandles = ownsHandles;
         this.admission = new Admission(disk.options().waits());
         this.handles = handles;
         this.arena = arena;
@@ -61,8 +64,13 @@ public final class DiskQueue implements AutoCloseable {
     }
 
     static DiskQueue open(Disk disk) throws IOException {
-        List<LayerHandles> handles = disk.reopenLayers();
-        return new DiskQueue(disk, handles, Arena.ofShared());
+        List<LayerHandles> handles = disk.reopenLayers(Storage::reopen);
+        return new DiskQueue(disk, handles, true, Arena.ofShared());
+    }
+
+    /** A queue with the handles of somebody who closes them: one of the requests that a {@link RequestQueue} has in flight. */
+    static DiskQueue lane(Disk disk, List<LayerHandles> handles) {
+        return new DiskQueue(disk, handles, false, Arena.ofShared());
     }
 
     /**
@@ -258,11 +266,8 @@ public final class DiskQueue implements AutoCloseable {
             image.epochs().forget(epoch);
         }
         closing.run(reader::close);
-        for (LayerHandles layer : handles) {
-            closing.run(layer.file()::close);
-            if (layer.data() != null) {
-                closing.run(layer.data()::close);
-            }
+        if (ownsHandles) {
+            Disk.closeHandles(handles, closing);
         }
         arena.close();
         disk.forget(this);

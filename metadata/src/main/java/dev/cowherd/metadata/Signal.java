@@ -1,5 +1,7 @@
 package dev.cowherd.metadata;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CountDownLatch;
 
 /**
@@ -8,13 +10,37 @@ import java.util.concurrent.CountDownLatch;
  */
 public final class Signal {
     private final CountDownLatch fired = new CountDownLatch(1);
+    /** Guarded by this. */
+    private final List<Runnable> actions = new ArrayList<>(0);
 
     /** Creates an event that has not happened yet. */
     public Signal() {}
 
     /** Lets everyone go on who waits or will wait. Does nothing the second time. */
     public void fire() {
-        fired.countDown();
+        List<Runnable> now;
+        synchronized (this) {
+            fired.countDown();
+            now = List.copyOf(actions);
+            actions.clear();
+        }
+        now.forEach(Runnable::run);
+    }
+
+    /**
+     * Has something done when it happens, by the thread that fires it; for those who wait without a thread.
+     *
+     * @param action quick, and does not throw
+     * @return false if it has happened already; the action is not run then
+     */
+    public boolean whenFired(Runnable action) {
+        synchronized (this) {
+            if (isFired()) {
+                return false;
+            }
+            actions.add(action);
+            return true;
+        }
     }
 
     /**

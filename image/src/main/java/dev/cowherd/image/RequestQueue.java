@@ -1,0 +1,243 @@
+package dev.cowherd.image;
+
+import dev.cowherd.metadata.LayerHandles;
+import dev.cowherd.storage.Storage;
+import dev.cowherd.storage.fiber.FiberLoop;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One thread's way to a disk's bytes without waiting for each request: requests are submitted, many are in flight, and completions come
+ * in any order, each once.
+ *
+ * <p>With the ring engine all of a request waits off the thread: its tables' loads, its reads of every layer, its writes, its flush, and
+ * the requests of other queues that it must let go first. What is submitted between two polls goes to the kernel in one call. With the
+ * sync engine a request is done when {@link #submit} returns.
+ *
+ * <p>Belongs to the thread that opened it. Requests get on while that thread is in {@link #submit}, {@link #poll} or
+ * {@link #await}, so whoever pauses, resizes or closes the disk on another thread waits until it is.
+ */
+public final class RequestQueue implements AutoCloseable {
+    /** The most requests in flight. */
+    public static final int MAX_DEPTH = 1024;
+
+    /** Takes completions. */
+    @FunctionalInterface
+    public interface Handler {
+        /**
+         * A request has completed.
+         *
+         * @param token the request's
+         * @param failure null if it was done; else what {@link DiskQueue}'s method would have thrown
+         */
+        void completed(long token, @Nullable Throwable failure);
+    }
+
+    private record Completed(long token, @Nullable Throwable failure) {}
+
+    private final Thread owner = Thread.currentThread();
+    private final Disk disk;
+    private final int depth;
+    private final @Nullable FiberLoop loop;
+    private final List<LayerHandles> handles;
+    private final List<DiskQueue> lanes = new ArrayList<>();
+    private final ArrayDeque<DiskQueue> idleLanes = new ArrayDeque<>();
+    private final ArrayDeque<Completed> completed = new ArrayDeque<>();
+    private int inFlight;
+    private boolean closed;
+
+    private RequestQueue(Disk disk, int depth, @Nullable FiberLoop loop, List<LayerHandles> handles) {
+        this.disk = disk;
+        this.depth = depth;
+        this.loop = loop;
+        this.handles = handles;
+    }
+
+    static RequestQueue open(Disk disk, int depth) throws IOException {
+        if (depth < 1 || depth > MAX_DEPTH) {
+            throw new IllegalArgumentException("a depth of " + depth + ": it is between 1 and " + MAX_DEPTH);
+        }
+        FiberLoop loop = loop(disk, depth);
+        boolean opened = false;
+        try {
+            List<LayerHandles> handles =
+                    disk.reopenLayers(loop == null ? Storage::reopen : shared -> shared.reopenFor(loop));
+            opened = true;
+            return new RequestQueue(disk, depth, loop, handles);
+        } finally {
+            if (!opened && loop != null) {
+                loop.close();
+            }
+        }
+    }
+
+    private static @Nullable FiberLoop loop(Disk disk, int depth) throws IOException {
+        Engine engine = disk.options().engine();
+        if (engine == Engine.SYNC) {
+            return null;
+        }
+        Optional<String> refusal = FiberLoop.refusal();
+        if (refusal.isEmpty()) {
+            return FiberLoop.open(depth);
+        }
+        if (engine == Engine.RING) {
+            throw new IOException("the ring engine cannot be had: " + refusal.get());
+        }
+        disk.sayOnce("using system calls instead of io_uring: " + refusal.get());
+        return null;
+    }
+
+    /**
+     * Which engine moves the bytes.
+     *
+     * @return {@link Engine#RING} or {@link Engine#SYNC}
+     */
+    public Engine engine() {
+        return loop == null ? Engine.SYNC : Engine.RING;
+    }
+
+    /**
+     * Begins a request. It completes in a later {@link #poll} or {@link #await}, also if it fails.
+     *
+     * @param request what to do
+     * @throws IllegalStateException if as many requests are in flight as the queue is deep, or the queue is closed
+     * @throws IOException if the queue's means for one more request cannot be had
+     */
+    public void submit(Request request) throws IOException {
+        requireMine();
+        if (inFlight == depth) {
+            throw new IllegalStateException(depth + " requests are in flight, as many as the queue takes; poll first");
+        }
+        DiskQueue idle = idleLanes.poll();
+        DiskQueue lane = idle == null ? openLane() : idle;
+        inFlight++;
+        if (loop == null) {
+            perform(request, lane);
+        } else {
+            loop.begin(() -> perform(request, lane));
+        }
+    }
+
+    private DiskQueue openLane() throws IOException {
+        DiskQueue lane = disk.openLane(handles);
+        lanes.add(lane);
+        return lane;
+    }
+
+    private void perform(Request request, DiskQueue lane) {
+        Throwable failure = null;
+        try {
+            switch (request) {
+                case Request.Read read -> lane.read(read.offset(), read.destination());
+                case Request.Write write -> lane.write(write.offset(), write.source());
+                case Request.WriteZeroes zeroes -> lane.writeZeroes(zeroes.offset(), zeroes.length(), zeroes.mode());
+                case Request.Discard discard -> lane.discard(discard.offset(), discard.length());
+                case Request.Flush _ -> lane.flush();
+            }
+        } catch (IOException | RuntimeException | Error e) {
+            failure = e;
+        }
+        idleLanes.push(lane);
+        completed.add(new Completed(request.token(), failure));
+    }
+
+    /**
+     * Requests that were submitted and whose completions have not been handed over.
+     *
+     * @return how many
+     */
+    public int inFlight() {
+        return inFlight;
+    }
+
+    /**
+     * Hands over the completions there are, without waiting for more.
+     *
+     * @param handler takes each; it may submit requests
+     * @return how many there were
+     * @throws IOException if the engine fails; requests fail by themselves, not here
+     */
+    public int poll(Handler handler) throws IOException {
+        return await(0, handler);
+    }
+
+    /**
+     * Waits for completions and hands over all there are.
+     *
+     * @param least how many to wait for; where fewer requests are in flight, those
+     * @param handler takes each; it may submit requests
+     * @return how many there were
+     * @throws IOException if the engine fails; requests fail by themselves, not here
+     */
+    public int await(int least, Handler handler) throws IOException {
+        requireMine();
+        int wanted = Math.min(least, inFlight);
+        if (loop != null && loop.busy() > 0) {
+            loop.turn(completed.size() < wanted);
+            while (completed.size() < wanted) {
+                loop.turn(true);
+            }
+        }
+        // Those that the handler's own requests bring are for the next time.
+        int count = completed.size();
+        for (int i = 0; i < count; i++) {
+            Completed next = completed.remove();
+            inFlight--;
+            handler.completed(next.token, next.failure);
+        }
+        return count;
+    }
+
+    boolean isMine() {
+        return Thread.currentThread().equals(owner);
+    }
+
+    /** Lets all requests in flight complete; their completions wait for the next poll. */
+    void settle() {
+        try {
+            while (loop != null && loop.busy() > 0) {
+                loop.turn(true);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /**
+     * Lets the requests in flight complete, drops their completions, and gives handles and memory back. Does nothing the second time.
+     *
+     * @throws IOException if the host reports an error on close; everything is given back all the same
+     */
+    @Override
+    public void close() throws IOException {
+        if (closed) {
+            return;
+        }
+        requireMine();
+        closed = true;
+        settle();
+        disk.forget(this);
+        Closing closing = new Closing();
+        lanes.forEach(lane -> closing.run(lane::close));
+        Disk.closeHandles(handles, closing);
+        if (loop != null) {
+            closing.run(loop::close);
+        }
+        closing.finish();
+    }
+
+    private void requireMine() {
+        if (!isMine()) {
+            throw new WrongThreadException("a request queue of thread " + owner.getName() + " was used by thread "
+                    + Thread.currentThread().getName());
+        }
+        if (closed) {
+            throw new IllegalStateException("the queue is closed");
+        }
+    }
+}
