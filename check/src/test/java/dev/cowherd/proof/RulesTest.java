@@ -325,6 +325,29 @@ class RulesTest {
         }
     }
 
+    /** Its entry in the refcount table alone would name bytes that count nothing, not even themselves. */
+    @Test
+    void aNewRefcountBlockIsThereBeforeTheTableNamesIt() throws IOException {
+        SimStorage file = new SimStorage("blocks.qcow2");
+        ImageCreator.create(
+                file,
+                null,
+                CreateOptions.ofSize(1 << 20).clusterBits(9).refcountOrder(6).build());
+        long from = file.power().now();
+        try (Disk disk = Disk.open(file.reopen(), WRITABLE);
+                DiskQueue queue = disk.openQueue()) {
+            for (int round = 0; round < 3; round++) {
+                queue.write(round * (64L << 10), filled(40 << 10, 1));
+                queue.flush();
+            }
+        }
+        CrashStates.of(file.power()).from(from).atMost(1500).forEach(state -> {
+            CheckReport report =
+                    ImageCheck.run(state.disks().getFirst(), new CheckOptions(1, 64 << 20), CheckListener.SILENT);
+            assertThat(report.corruptions() + report.checkErrors()).isZero();
+        });
+    }
+
     @Test
     void anImageThatIsWrittenHereIsClosedToOtherWriters() throws IOException {
         Path path = folder.resolve("one.qcow2");
