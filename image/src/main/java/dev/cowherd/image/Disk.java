@@ -155,6 +155,7 @@ public final class Disk implements AutoCloseable {
             opening++;
         }
         DiskQueue queue = null;
+        settleMine();
         structure.take();
         try {
             queue = means.make();
@@ -288,7 +289,7 @@ public final class Disk implements AutoCloseable {
 
     /** Lets no request begin, and waits for those in flight. */
     private List<DiskQueue> drain() {
-        myRequestQueues().forEach(RequestQueue::settle);
+        settleMine();
         structure.take();
         List<DiskQueue> paused = List.of();
         try {
@@ -361,7 +362,11 @@ public final class Disk implements AutoCloseable {
         }
     }
 
-    /** The queues whose requests in flight get on by what this thread does: nobody else would end them while it waits for them. */
+    /** Before this thread waits for a turn whose holder may be waiting for the requests that only this thread can bring on. */
+    private void settleMine() {
+        myRequestQueues().forEach(RequestQueue::settle);
+    }
+
     private List<RequestQueue> myRequestQueues() {
         synchronized (lock) {
             return requestQueues.stream().filter(RequestQueue::isMine).toList();

@@ -67,11 +67,34 @@ public final class RequestQueue implements AutoCloseable {
         try {
             List<LayerHandles> handles =
                     disk.reopenLayers(loop == null ? Storage::reopen : shared -> shared.reopenFor(loop));
+            RequestQueue queue = new RequestQueue(disk, depth, loop, handles);
             opened = true;
-            return new RequestQueue(disk, depth, loop, handles);
+            queue.openLanes();
+            return queue;
         } finally {
             if (!opened && loop != null) {
                 loop.close();
+            }
+        }
+    }
+
+    /**
+     * All of them at once: later, with requests in flight, whoever drains the disk could be waiting for those, and this thread for
+     * them.
+     */
+    private void openLanes() throws IOException {
+        boolean complete = false;
+        try {
+            // By system calls one request is under way at a time.
+            for (int i = 0; i < (loop == null ? 1 : depth); i++) {
+                DiskQueue lane = disk.openLane(handles);
+                lanes.add(lane);
+                idleLanes.add(lane);
+            }
+            complete = true;
+        } finally {
+            if (!complete) {
+                close();
             }
         }
     }
@@ -106,27 +129,19 @@ public final class RequestQueue implements AutoCloseable {
      *
      * @param request what to do
      * @throws IllegalStateException if as many requests are in flight as the queue is deep, or the queue is closed
-     * @throws IOException if the queue's means for one more request cannot be had
      */
-    public void submit(Request request) throws IOException {
+    public void submit(Request request) {
         requireMine();
         if (inFlight == depth) {
             throw new IllegalStateException(depth + " requests are in flight, as many as the queue takes; poll first");
         }
-        DiskQueue idle = idleLanes.poll();
-        DiskQueue lane = idle == null ? openLane() : idle;
+        DiskQueue lane = idleLanes.remove();
         inFlight++;
         if (loop == null) {
             perform(request, lane);
         } else {
             loop.begin(() -> perform(request, lane));
         }
-    }
-
-    private DiskQueue openLane() throws IOException {
-        DiskQueue lane = disk.openLane(handles);
-        lanes.add(lane);
-        return lane;
     }
 
     private void perform(Request request, DiskQueue lane) {

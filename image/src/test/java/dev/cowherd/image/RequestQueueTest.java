@@ -16,10 +16,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -183,6 +185,35 @@ class RequestQueueTest {
             other.join();
             assertThat(done).isGreaterThanOrEqualTo(8);
             assertThat(disk.sizeBytes()).isEqualTo(2 * DISK_BYTES);
+        }
+    }
+
+    @Test
+    @Timeout(value = 60, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+    void whoeverDrainsTheDiskDoesNotWaitForAThreadThatWaitsForIt() throws Exception {
+        try (Disk disk = disk(Engine.RING);
+                RequestQueue queue = disk.openRequestQueue(8)) {
+            MemorySegment buffer = Arena.ofAuto().allocate(4096).fill((byte) 5);
+            // In flight until this thread polls.
+            queue.submit(new Request.Write(1, 0, buffer));
+            Thread other = Thread.ofPlatform().start(() -> {
+                try {
+                    disk.resize(2 * DISK_BYTES);
+                } catch (IOException e) {
+                    throw new AssertionError(e);
+                }
+            });
+            while (other.getState() != Thread.State.WAITING) {
+                Thread.onSpinWait();
+            }
+            queue.submit(new Request.Write(2, 65_536, buffer));
+            try (DiskQueue another = disk.openQueue()) {
+                other.join();
+                another.read(0, buffer);
+            }
+            while (queue.inFlight() > 0) {
+                queue.await(1, (token, failure) -> assertThat(failure).isNull());
+            }
         }
     }
 
