@@ -6,6 +6,7 @@ import dev.cowherd.metadata.LayerMap;
 import dev.cowherd.metadata.Turn;
 import dev.cowherd.metadata.WritableImage;
 import dev.cowherd.storage.Storage;
+import dev.cowherd.storage.fiber.FiberLoop;
 import java.io.IOException;
 import java.nio.channels.SeekableByteChannel;
 import java.nio.file.Path;
@@ -137,7 +138,25 @@ public final class Disk implements AutoCloseable {
      * @throws IllegalStateException if the disk is closed
      */
     public RequestQueue openRequestQueue(int depth) throws IOException {
-        RequestQueue queue = RequestQueue.open(this, depth);
+        return registered(RequestQueue.open(this, depth));
+    }
+
+    /**
+     * Opens a queue on a loop of the calling thread, which may have other work on it, sockets say: the requests go to the kernel with
+     * the loop's turns and get on in them, {@link RequestQueue#take} then hands completions over. The queue is closed before the loop.
+     *
+     * @param depth how many requests may be in flight, 1 to {@link RequestQueue#MAX_DEPTH}
+     * @param loop the caller's, who turns it
+     * @return the queue; the same thread closes it, on no fiber
+     * @throws IOException if the host refuses another handle
+     * @throws IllegalStateException if the disk is closed
+     * @throws IllegalArgumentException if the disk was opened with {@link Engine#SYNC}
+     */
+    public RequestQueue openRequestQueue(int depth, FiberLoop loop) throws IOException {
+        return registered(RequestQueue.open(this, depth, loop));
+    }
+
+    private RequestQueue registered(RequestQueue queue) {
         synchronized (lock) {
             requestQueues.add(queue);
         }

@@ -1,10 +1,11 @@
 package dev.cowherd.image;
 
+import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 
 /**
- * What a {@link RequestQueue} is asked to do: one of the operations of {@link DiskQueue}, with a token of the caller's that comes back
- * with its completion. Offsets and lengths are guest bytes.
+ * What a {@link RequestQueue} is asked to do: one of the operations of {@link DiskQueue}, or a piece of code that uses several, with a
+ * token of the caller's that comes back with its completion. Offsets and lengths are guest bytes.
  */
 public sealed interface Request {
     /**
@@ -57,4 +58,24 @@ public sealed interface Request {
      * @param token comes back with the completion
      */
     record Flush(long token) implements Request {}
+
+    /** Several operations that follow one another, or that are no request by themselves. */
+    @FunctionalInterface
+    interface Task {
+        /**
+         * Works. What waits for the host or another request leaves the thread, as every request does.
+         *
+         * @param queue to be used here alone, until this returns
+         * @throws IOException becomes the completion's failure
+         */
+        void run(DiskQueue queue) throws IOException;
+    }
+
+    /**
+     * Code that uses the blocking face.
+     *
+     * @param token comes back with the completion
+     * @param task what to do, on the queue's thread
+     */
+    record Work(long token, Task task) implements Request {}
 }

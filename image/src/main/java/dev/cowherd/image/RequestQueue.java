@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  * sync engine a request is done when {@link #submit} returns.
  *
  * <p>Belongs to the thread that opened it. Requests get on while that thread is in {@link #submit}, {@link #poll} or
- * {@link #await}, so whoever pauses, resizes or closes the disk on another thread waits until it is.
+ * {@link #await}, or turns the loop that the queue was opened on, so whoever pauses, resizes or closes the disk on another thread waits until it is.
  */
 public final class RequestQueue implements AutoCloseable {
     /** The most requests in flight. */
@@ -48,26 +48,29 @@ public final class RequestQueue implements AutoCloseable {
     private final List<DiskQueue> lanes = new ArrayList<>();
     private final ArrayDeque<DiskQueue> idleLanes = new ArrayDeque<>();
     private final ArrayDeque<Completed> completed = new ArrayDeque<>();
+    private final boolean ownsLoop;
     private int inFlight;
+    /** Of those in flight, how many have not completed. */
+    private int underWay;
+
     private boolean closed;
 
-    private RequestQueue(Disk disk, int depth, @Nullable FiberLoop loop, List<LayerHandles> handles) {
+    private RequestQueue(Disk disk, int depth, @Nullable FiberLoop loop, boolean ownsLoop, List<LayerHandles> handles) {
         this.disk = disk;
         this.depth = depth;
         this.loop = loop;
+        this.ownsLoop = ownsLoop;
         this.handles = handles;
     }
 
     static RequestQueue open(Disk disk, int depth) throws IOException {
-        if (depth < 1 || depth > MAX_DEPTH) {
-            throw new IllegalArgumentException("a depth of " + depth + ": it is between 1 and " + MAX_DEPTH);
-        }
+        requireDepth(depth);
         FiberLoop loop = loop(disk, depth);
         boolean opened = false;
         try {
             List<LayerHandles> handles =
                     disk.reopenLayers(loop == null ? Storage::reopen : shared -> shared.reopenFor(loop));
-            RequestQueue queue = new RequestQueue(disk, depth, loop, handles);
+            RequestQueue queue = new RequestQueue(disk, depth, loop, true, handles);
             opened = true;
             queue.openLanes();
             return queue;
@@ -75,6 +78,24 @@ public final class RequestQueue implements AutoCloseable {
             if (!opened && loop != null) {
                 loop.close();
             }
+        }
+    }
+
+    /** A queue whose requests get on with the turns of a loop that is the caller's. */
+    static RequestQueue open(Disk disk, int depth, FiberLoop loop) throws IOException {
+        requireDepth(depth);
+        if (disk.options().engine() == Engine.SYNC) {
+            throw new IllegalArgumentException("a disk of the sync engine has no queues on a loop");
+        }
+        List<LayerHandles> handles = disk.reopenLayers(shared -> shared.reopenFor(loop));
+        RequestQueue queue = new RequestQueue(disk, depth, loop, false, handles);
+        queue.openLanes();
+        return queue;
+    }
+
+    private static void requireDepth(int depth) {
+        if (depth < 1 || depth > MAX_DEPTH) {
+            throw new IllegalArgumentException("a depth of " + depth + ": it is between 1 and " + MAX_DEPTH);
         }
     }
 
@@ -137,6 +158,7 @@ public final class RequestQueue implements AutoCloseable {
         }
         DiskQueue lane = idleLanes.remove();
         inFlight++;
+        underWay++;
         if (loop == null) {
             perform(request, lane);
         } else {
@@ -153,11 +175,13 @@ public final class RequestQueue implements AutoCloseable {
                 case Request.WriteZeroes zeroes -> lane.writeZeroes(zeroes.offset(), zeroes.length(), zeroes.mode());
                 case Request.Discard discard -> lane.discard(discard.offset(), discard.length());
                 case Request.Flush _ -> lane.flush();
+                case Request.Work work -> work.task().run(lane);
             }
         } catch (IOException | RuntimeException | Error e) {
             failure = e;
         }
         idleLanes.push(lane);
+        underWay--;
         completed.add(new Completed(request.token(), failure));
     }
 
@@ -192,12 +216,23 @@ public final class RequestQueue implements AutoCloseable {
     public int await(int least, Handler handler) throws IOException {
         requireMine();
         int wanted = Math.min(least, inFlight);
-        if (loop != null && loop.busy() > 0) {
+        if (loop != null && underWay > 0) {
             loop.turn(completed.size() < wanted);
             while (completed.size() < wanted) {
                 loop.turn(true);
             }
         }
+        return take(handler);
+    }
+
+    /**
+     * Hands over the completions there are, without a turn of the loop: for who turns the loop themselves.
+     *
+     * @param handler takes each; it may submit requests
+     * @return how many there were
+     */
+    public int take(Handler handler) {
+        requireMine();
         // Those that the handler's own requests bring are for the next time.
         int count = completed.size();
         for (int i = 0; i < count; i++) {
@@ -215,7 +250,7 @@ public final class RequestQueue implements AutoCloseable {
     /** Lets all requests in flight complete; their completions wait for the next poll. */
     void settle() {
         try {
-            while (loop != null && loop.busy() > 0) {
+            while (loop != null && underWay > 0) {
                 loop.turn(true);
             }
         } catch (IOException e) {
@@ -240,7 +275,7 @@ public final class RequestQueue implements AutoCloseable {
         Closing closing = new Closing();
         lanes.forEach(lane -> closing.run(lane::close));
         Disk.closeHandles(handles, closing);
-        if (loop != null) {
+        if (loop != null && ownsLoop) {
             closing.run(loop::close);
         }
         closing.finish();

@@ -3,6 +3,7 @@ package dev.cowherd.image;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.cowherd.storage.fiber.FiberLoop;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -213,6 +214,44 @@ class RequestQueueTest {
             }
             while (queue.inFlight() > 0) {
                 queue.await(1, (token, failure) -> assertThat(failure).isNull());
+            }
+        }
+    }
+
+    @Test
+    void aQueueOnTheCallersLoopCompletesInItsTurnsAndLeavesItsOtherWorkAlone() throws Exception {
+        try (Disk disk = disk(Engine.RING);
+                FiberLoop loop = FiberLoop.open(8)) {
+            List<Runnable> wakes = new ArrayList<>();
+            List<Long> seen = new ArrayList<>();
+            MemorySegment buffer = Arena.ofAuto().allocate(4096).fill((byte) 5);
+            try (RequestQueue queue = disk.openRequestQueue(4, loop)) {
+                loop.begin(() -> {
+                    queue.submit(new Request.Write(1, 65_536, buffer));
+                    queue.submit(new Request.Work(2, lane -> lane.write(0, buffer)));
+                    FiberLoop.leaveUntil(wakes::add);
+                });
+                while (seen.size() < 2) {
+                    loop.turn(true);
+                    assertThat(queue.take((token, failure) -> {
+                                assertThat(failure).isNull();
+                                seen.add(token);
+                            }))
+                            .isLessThanOrEqualTo(2);
+                }
+                queue.submit(new Request.Write(3, 131_072, buffer));
+            }
+            assertThat(seen).containsExactlyInAnyOrder(1L, 2L);
+            assertThat(loop.busy()).as("the fiber that waits still does").isEqualTo(1);
+            wakes.getFirst().run();
+            loop.turn(true);
+            assertThat(loop.busy()).isZero();
+            MemorySegment read = Arena.ofAuto().allocate(4096);
+            try (DiskQueue reader = disk.openQueue()) {
+                for (long offset : new long[] {0, 65_536, 131_072}) {
+                    reader.read(offset, read.fill((byte) 0));
+                    assertThat(read.mismatch(buffer)).isEqualTo(-1);
+                }
             }
         }
     }

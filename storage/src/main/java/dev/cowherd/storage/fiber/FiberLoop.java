@@ -5,8 +5,10 @@ import dev.cowherd.storage.ring.Completions;
 import dev.cowherd.storage.ring.Doorbell;
 import dev.cowherd.storage.ring.FileRequests;
 import dev.cowherd.storage.ring.Ring;
+import dev.cowherd.storage.ring.RingDescriptor;
 import dev.cowherd.storage.ring.RingOptions;
 import dev.cowherd.storage.ring.RingRefusedException;
+import dev.cowherd.storage.ring.SocketRequests;
 import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -38,6 +40,8 @@ public final class FiberLoop implements AutoCloseable {
     private final List<Fiber> fibers = new ArrayList<>();
     private final ArrayDeque<Fiber> idle = new ArrayDeque<>();
     private final ArrayDeque<Fiber> ready = new ArrayDeque<>();
+    /** Work that a fiber began: fibers are mounted side by side, never one on another. */
+    private final ArrayDeque<Runnable> begun = new ArrayDeque<>();
     /** Fibers that another thread woke. */
     private final Queue<Fiber> woken = new ConcurrentLinkedQueue<>();
 
@@ -115,6 +119,27 @@ public final class FiberLoop implements AutoCloseable {
         return new RingFileCalls(this, requests, ring.files().register(fd));
     }
 
+    /**
+     * Puts a descriptor into the ring's table.
+     *
+     * @param fd an open descriptor; stays known to the ring until the loop is closed
+     * @return what requests of {@link #sockets} name
+     * @throws IOException if the kernel refuses
+     */
+    public RingDescriptor register(int fd) throws IOException {
+        return ring.files().register(fd);
+    }
+
+    /**
+     * Requests on sockets that go out with the loop's turns, beside those of files.
+     *
+     * @param receiver takes their completions, on the loop's thread, during a turn and on no fiber
+     * @return what prepares them
+     */
+    public SocketRequests sockets(Completions receiver) {
+        return new SocketRequests(ring, receiver);
+    }
+
     /** The loop's fiber that runs on the calling thread, or null if none of this loop's does. */
     @SuppressWarnings("ReferenceEquality") // A loop is itself only.
     @Nullable
@@ -140,17 +165,26 @@ public final class FiberLoop implements AutoCloseable {
     }
 
     /**
-     * Runs work on a fiber at once, up to where it first has to wait.
+     * Runs work on a fiber at once, up to where it first has to wait. If the caller runs on a fiber itself, the work begins when that one
+     * has been left, in the order of the calls.
      *
      * @param work must not throw
      */
     public void begin(Runnable work) {
+        busy++;
+        if (currentFiber() == null) {
+            start(work);
+        } else {
+            begun.add(work);
+        }
+    }
+
+    private void start(Runnable work) {
         Fiber fiber = idle.poll();
         if (fiber == null) {
             fiber = new Fiber(this, fibers.size());
             fibers.add(fiber);
         }
-        busy++;
         fiber.begin(work);
     }
 
@@ -177,7 +211,7 @@ public final class FiberLoop implements AutoCloseable {
      */
     public void turn(boolean wait) throws IOException {
         takeWoken();
-        if (ready.isEmpty()) {
+        if (ready.isEmpty() && begun.isEmpty()) {
             boolean block = wait && busy > 0;
             if (block && !listening) {
                 // Before the look at who was woken, so that whoever comes after it presses to some effect.
@@ -190,8 +224,21 @@ public final class FiberLoop implements AutoCloseable {
         } else {
             ring.submitAndWait(0, completions);
         }
-        for (Fiber fiber = ready.poll(); fiber != null; fiber = ready.poll()) {
-            fiber.mount();
+        mountAll();
+    }
+
+    private void mountAll() {
+        while (true) {
+            Fiber fiber = ready.poll();
+            if (fiber != null) {
+                fiber.mount();
+                continue;
+            }
+            Runnable work = begun.poll();
+            if (work == null) {
+                return;
+            }
+            start(work);
         }
     }
 

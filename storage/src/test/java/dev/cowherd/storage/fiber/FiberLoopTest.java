@@ -66,6 +66,29 @@ class FiberLoopTest {
     }
 
     @Test
+    void workBegunOnAFiberBeginsWhenThatOneIsLeft() throws Exception {
+        List<String> seen = new ArrayList<>();
+        Event event = new Event();
+        try (FiberLoop loop = FiberLoop.open(4)) {
+            loop.begin(() -> {
+                loop.begin(() -> {
+                    seen.add("second");
+                    loop.begin(() -> seen.add("fourth"));
+                    event.happens();
+                });
+                loop.begin(() -> seen.add("third"));
+                seen.add("first");
+                FiberLoop.leaveUntil(event::waitsFor);
+                seen.add("first goes on");
+            });
+            assertThat(loop.busy()).isEqualTo(3);
+            loop.turn(true);
+            assertThat(loop.busy()).isZero();
+        }
+        assertThat(seen).containsExactly("first", "second", "first goes on", "third", "fourth");
+    }
+
+    @Test
     void anotherThreadWakesALoopThatSleeps() throws Exception {
         try (FiberLoop loop = FiberLoop.open(4)) {
             for (int round = 0; round < 2000; round++) {
