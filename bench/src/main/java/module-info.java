@@ -2,4 +2,5 @@
 module dev.cowherd.bench {
     requires static transitive org.jspecify;
     requires dev.cowherd.image;
+    requires jdk.management;
 }

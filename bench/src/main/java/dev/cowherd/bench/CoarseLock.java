@@ -1,5 +1,7 @@
 package dev.cowherd.bench;
 
+import dev.cowherd.bench.plot.Chart;
+import dev.cowherd.bench.plot.Series;
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskOptions;
 import dev.cowherd.image.DiskQueue;
@@ -9,6 +11,7 @@ import dev.cowherd.storage.filter.Parker;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReadWriteLock;
@@ -22,7 +25,7 @@ import org.jspecify.annotations.Nullable;
  * which no user can do and only this table does. Seven of ten requests read 4 KiB, three overwrite them, all over an image
  * whose clusters are allocated.
  */
-final class CoarseLock {
+public final class CoarseLock {
     private static final int BLOCK = 4096;
     private static final int[] QUEUES = {1, 2, 4, 8};
     private static final int OF_TEN_READ = 7;
@@ -31,7 +34,13 @@ final class CoarseLock {
     private final Path image;
     private final double seconds;
 
-    CoarseLock(Path image, double seconds) {
+    /**
+     * Looks at an image.
+     *
+     * @param image all of its clusters are allocated; it is written to
+     * @param seconds how long each figure is measured
+     */
+    public CoarseLock(Path image, double seconds) {
         this.image = image;
         this.seconds = seconds;
     }
@@ -84,37 +93,57 @@ final class CoarseLock {
         }
     }
 
-    /** Measures all and prints the table. */
-    void print() throws IOException {
+    /**
+     * Measures all and prints the table.
+     *
+     * @return the table as charts, one a host
+     * @throws IOException if a request fails
+     */
+    public List<Chart> print() throws IOException {
         System.out.println();
         System.out.println("Requests a second behind one coarse lock (4 KiB, 70 % random reads, 30 % overwrites):");
         System.out.println();
         System.out.println("| host storage | the engine | 1 queue | 2 queues | 4 queues | 8 queues |");
         System.out.println("|---|---|---|---|---|---|");
-        rows("page cache", storage -> storage);
-        rows("100 µs an operation", storage -> new DelayStorage(storage, request -> DELAY_NANOS, Parker.REAL_TIME));
+        return List.of(
+                rows("page cache", "page-cache", storage -> storage),
+                rows(
+                        "100 µs an operation",
+                        "100us",
+                        storage -> new DelayStorage(storage, request -> DELAY_NANOS, Parker.REAL_TIME)));
     }
 
-    private void rows(String host, UnaryOperator<Storage> filter) throws IOException {
-        row(host, "as it is", filter, null);
+    private Chart rows(String host, String name, UnaryOperator<Storage> filter) throws IOException {
         ReadWriteLock shared = new ReentrantReadWriteLock();
-        row(host, "behind a read-write lock", filter, guard(shared));
         ReentrantLock mutex = new ReentrantLock();
-        row(host, "behind a mutex", filter, guard(mutex));
+        return new Chart(
+                "coarse-" + name,
+                "One coarse lock, " + host,
+                "queues",
+                "requests/s",
+                false,
+                List.of(
+                        row(host, "as it is", filter, null),
+                        row(host, "behind a read-write lock", filter, guard(shared)),
+                        row(host, "behind a mutex", filter, guard(mutex))));
     }
 
-    private void row(String host, String engine, UnaryOperator<Storage> filter, @Nullable Guard guard)
+    private Series row(String host, String engine, UnaryOperator<Storage> filter, @Nullable Guard guard)
             throws IOException {
         StringBuilder row = new StringBuilder("| " + host + " | " + engine + " |");
         RequestLoop loop = new RequestLoop(BLOCK, true, seconds);
-        for (int queues : QUEUES) {
+        double[] rates = new double[QUEUES.length];
+        for (int i = 0; i < QUEUES.length; i++) {
             DiskOptions options = WriteWorkloads.writable().withStorageFilter(filter);
             try (Disk disk = Disk.open(image, options)) {
-                double rate = loop.perSecond(queues, disk.sizeBytes(), () -> new MixedWorker(disk.openQueue(), guard));
+                double rate =
+                        loop.perSecond(QUEUES[i], disk.sizeBytes(), () -> new MixedWorker(disk.openQueue(), guard));
                 row.append(String.format(Locale.ROOT, rate >= 10_000 ? " %.0fk |" : " %.1fk |", rate / 1000));
+                rates[i] = rate;
             }
         }
         System.out.println(row);
+        return Series.of(engine, QUEUES, rates);
     }
 
     private static Guard guard(Lock mutex) {

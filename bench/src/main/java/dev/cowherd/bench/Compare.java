@@ -1,7 +1,6 @@
 package dev.cowherd.bench;
 
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -55,15 +54,7 @@ public final class Compare {
     }
 
     private static String machine() throws IOException {
-        String cpu = "unknown processor";
-        for (String line : Files.readAllLines(Path.of("/proc/cpuinfo"))) {
-            if (line.startsWith("model name")) {
-                cpu = line.substring(line.indexOf(':') + 1).strip();
-                break;
-            }
-        }
-        return Runtime.getRuntime().availableProcessors() + " cores of " + cpu + ", Linux "
-                + System.getProperty("os.version") + ", Java " + System.getProperty("java.version") + ", "
+        return Machine.inOneLine() + ", "
                 + Processes.run(Processes.qemu10("qemu-img").toString(), "--version")
                         .lines()
                         .findFirst()

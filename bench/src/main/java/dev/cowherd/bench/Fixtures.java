@@ -14,14 +14,21 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** The images that benchmarks read, made once by the real qemu-img in a folder and kept there for the next run. */
-final class Fixtures {
+public final class Fixtures {
     private static final int MIB = 1 << 20;
 
     private final Path folder;
     private final long plainBytes;
     private final long compressibleBytes;
 
-    Fixtures(Path folder, boolean quick) throws IOException {
+    /**
+     * Uses a folder.
+     *
+     * @param folder where images are made, and found again
+     * @param quick whether they are small
+     * @throws IOException if the folder cannot be made
+     */
+    public Fixtures(Path folder, boolean quick) throws IOException {
         this.folder = Files.createDirectories(folder);
         this.plainBytes = (quick ? 256L : 1024L) * MIB;
         this.compressibleBytes = (quick ? 128L : 512L) * MIB;
@@ -47,8 +54,13 @@ final class Fixtures {
         return warm(made("written-" + plainBytes + ".raw", path -> fill(path, plainBytes)));
     }
 
-    /** All clusters allocated, to be written. */
-    Path plainToWrite() throws IOException {
+    /**
+     * All clusters allocated, to be written.
+     *
+     * @return the image
+     * @throws IOException if it cannot be made
+     */
+    public Path plainToWrite() throws IOException {
         Path raw = raw();
         return warm(made("written-" + plainBytes + ".qcow2", path -> qemuImg("convert", "-O", "qcow2", raw, path)));
     }

@@ -4,7 +4,7 @@ import java.util.Arrays;
 import java.util.Locale;
 
 /** One line of the report: a workload, what it was held against, and the ratio of each round. More is better. */
-final class Line {
+public final class Line {
     private final String workload;
     private final String against;
     private final double target;
@@ -39,11 +39,21 @@ final class Line {
         return ratios;
     }
 
-    static String header() {
+    /**
+     * The table's first lines.
+     *
+     * @return Markdown
+     */
+    public static String header() {
         return "| workload | against | ours | theirs | ratio (min–max) | at least | |\n|---|---|---|---|---|---|---|";
     }
 
-    String row() {
+    /**
+     * The line of the table.
+     *
+     * @return Markdown
+     */
+    public String row() {
         if (theirs.length == 0) {
             return "| " + workload + " | " + against + " | " + figure(median(ours)) + " | | | | done |";
         }

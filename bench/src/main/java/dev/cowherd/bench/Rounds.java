@@ -7,14 +7,33 @@ import java.io.IOException;
  *
  * @param count how often
  */
-record Rounds(int count) {
-    /** One side of a comparison: runs once and answers with its figure, more is better. */
-    interface Side {
+public record Rounds(int count) {
+    /** One side of a comparison. */
+    @FunctionalInterface
+    public interface Side {
+        /**
+         * Runs once.
+         *
+         * @return its figure, more is better
+         * @throws IOException if it fails
+         */
         double run() throws IOException;
     }
 
-    /** One line of the report, its figures printed as they come. */
-    Line line(String workload, String against, double target, String unit, Side ours, Side theirs) throws IOException {
+    /**
+     * One line of the report, its figures printed as they come.
+     *
+     * @param workload what is run
+     * @param against what it is compared with
+     * @param target the least ratio that counts as met
+     * @param unit of the figures
+     * @param ours measured first in each round
+     * @param theirs measured second
+     * @return the line
+     * @throws IOException if a side fails
+     */
+    public Line line(String workload, String against, double target, String unit, Side ours, Side theirs)
+            throws IOException {
         double[] our = new double[count];
         double[] their = new double[count];
         for (int i = 0; i < count; i++) {

@@ -1,0 +1,179 @@
+package dev.cowherd.bench.scaling;
+
+import com.sun.management.OperatingSystemMXBean;
+import dev.cowherd.image.Disk;
+import dev.cowherd.image.Request;
+import dev.cowherd.image.RequestQueue;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.management.ManagementFactory;
+import java.util.concurrent.BrokenBarrierException;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Keeps request queues of a disk full, one a thread, and counts what completes. The disk's options say which engine.
+ *
+ * @param queues how many
+ * @param depth requests in flight on each
+ * @param blockBytes bytes of a request's buffer
+ * @param warmSeconds how long before it counts, on the same queues; 0 for not at all
+ * @param seconds how long it counts, unless the requests end before
+ */
+record Load(int queues, int depth, int blockBytes, double warmSeconds, double seconds) {
+    private static final OperatingSystemMXBean SYSTEM =
+            ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class);
+
+    /**
+     * What was counted.
+     *
+     * @param requests that completed on all queues
+     * @param seconds of the queue that took longest
+     * @param cpuSeconds processor time of the whole process meanwhile
+     */
+    record Count(long requests, double seconds, double cpuSeconds) {
+        double perSecond() {
+            return requests / seconds;
+        }
+
+        Count plus(Count other) {
+            return new Count(requests + other.requests, seconds + other.seconds, cpuSeconds + other.cpuSeconds);
+        }
+    }
+
+    /** Something that a thread does for a time. */
+    interface Lane extends AutoCloseable {
+        Count runFor(double seconds) throws IOException;
+
+        @Override
+        default void close() throws IOException {}
+    }
+
+    /** Opens a lane on the thread that runs it. */
+    interface Lanes {
+        Lane open(int number) throws IOException;
+    }
+
+    /** Runs it on a disk. */
+    Count on(Disk disk, Source.PerQueue sources) throws IOException {
+        return of(number -> new Feed(disk.openRequestQueue(depth), sources.of(number), depth, blockBytes));
+    }
+
+    /** Runs any lanes, all at once, one a thread. */
+    Count of(Lanes lanes) throws IOException {
+        AtomicLong cpuAtStart = new AtomicLong();
+        CyclicBarrier warm = new CyclicBarrier(queues, () -> cpuAtStart.set(SYSTEM.getProcessCpuTime()));
+        Count[] counts = new Count[queues];
+        AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
+        Thread[] threads = new Thread[queues];
+        for (int i = 0; i < queues; i++) {
+            int number = i;
+            threads[i] = Thread.ofPlatform().name("load-" + i).start(() -> {
+                try (Lane lane = lanes.open(number)) {
+                    if (warmSeconds > 0) {
+                        lane.runFor(warmSeconds);
+                    }
+                    warm.await();
+                    counts[number] = lane.runFor(seconds);
+                } catch (IOException | RuntimeException | Error | InterruptedException | BrokenBarrierException e) {
+                    failure.compareAndSet(null, e);
+                    warm.reset();
+                }
+            });
+        }
+        try {
+            for (Thread thread : threads) {
+                thread.join();
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException("interrupted", e);
+        }
+        Throwable failed = failure.get();
+        if (failed != null) {
+            throw new IOException("a request failed: " + failed, failed);
+        }
+        return sum(counts, (SYSTEM.getProcessCpuTime() - cpuAtStart.get()) / 1e9);
+    }
+
+    private static Count sum(Count[] counts, double cpuSeconds) {
+        long requests = 0;
+        double longest = 0;
+        for (Count count : counts) {
+            requests += count.requests;
+            longest = Math.max(longest, count.seconds);
+        }
+        return new Count(requests, longest, cpuSeconds);
+    }
+
+    /** One queue, kept full. */
+    private static final class Feed implements Lane, RequestQueue.Handler {
+        private final Arena arena = Arena.ofConfined();
+        private final RequestQueue queue;
+        private final Source source;
+        private final MemorySegment[] buffers;
+        private long requests;
+        private long end;
+        private boolean over;
+        private @Nullable Throwable failure;
+
+        Feed(RequestQueue queue, Source source, int depth, int blockBytes) {
+            this.queue = queue;
+            this.source = source;
+            this.buffers = new MemorySegment[depth];
+            for (int i = 0; i < depth; i++) {
+                buffers[i] = arena.allocate(blockBytes, 4096);
+                buffers[i].fill((byte) (i + 1));
+            }
+        }
+
+        @Override
+        public void close() throws IOException {
+            queue.close();
+            arena.close();
+        }
+
+        @Override
+        public Count runFor(double seconds) throws IOException {
+            long start = System.nanoTime();
+            end = start + (long) (seconds * 1e9);
+            requests = 0;
+            over = false;
+            for (int i = 0; i < buffers.length && !over; i++) {
+                submit(i);
+            }
+            while (queue.inFlight() > 0) {
+                queue.await(1, this);
+                over |= System.nanoTime() >= end;
+            }
+            if (failure != null) {
+                throw new IOException(failure);
+            }
+            return new Count(requests, (System.nanoTime() - start) / 1e9, 0);
+        }
+
+        private void submit(int slot) {
+            Request request = source.next(slot, buffers[slot]);
+            if (request == null) {
+                over = true;
+            } else {
+                queue.submit(request);
+            }
+        }
+
+        @Override
+        public void completed(long token, @Nullable Throwable failed) {
+            requests++;
+            if (failed != null) {
+                failure = failed;
+                over = true;
+            }
+            if (!over) {
+                submit((int) token);
+            }
+        }
+    }
+}
