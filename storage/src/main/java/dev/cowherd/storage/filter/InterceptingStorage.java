@@ -46,6 +46,17 @@ public abstract class InterceptingStorage implements Storage {
      */
     protected abstract InterceptingStorage around(Storage reopened);
 
+    /**
+     * Puts the same filter, with the same state, around a handle whose operations leave fibers.
+     *
+     * @param reopened the next storage's new handle
+     * @param loop whose fibers use it
+     * @return the filter around it
+     */
+    protected InterceptingStorage around(Storage reopened, FiberLoop loop) {
+        return around(reopened);
+    }
+
     /** An operation of the next storage that answers something. */
     @FunctionalInterface
     private interface Step<T> {
@@ -168,7 +179,7 @@ public abstract class InterceptingStorage implements Storage {
 
     @Override
     public final Storage reopenFor(FiberLoop loop) throws IOException {
-        return around(pass(Operation.REOPEN, 0, 0, () -> next.reopenFor(loop)));
+        return around(pass(Operation.REOPEN, 0, 0, () -> next.reopenFor(loop)), loop);
     }
 
     @Override

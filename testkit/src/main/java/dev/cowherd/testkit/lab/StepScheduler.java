@@ -1,6 +1,8 @@
 package dev.cowherd.testkit.lab;
 
+import dev.cowherd.storage.fiber.FiberLoop;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
@@ -15,6 +17,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * Runs workers one step at a time: each is a thread, but only the one with the baton runs, and it hands the baton on only where it
  * calls {@link #step} or {@link #await}. So one list of choices makes one run, and the same list makes it again.
+ *
+ * <p>A worker whose {@link FiberLoop} is {@linkplain #play played} is many: a step on a fiber leaves the fiber, and where the loop
+ * would wait for its ring, each fiber that was left so may be the next to go on, on whichever worker.
  *
  * <p>Code under test must block only in {@link #await}: a worker that blocks elsewhere, say on a lock that another one holds over a
  * step, stops the run, and is reported with its stack. Calls from threads that are no workers pass through.
@@ -62,6 +67,23 @@ public final class StepScheduler {
 
         boolean done;
 
+        /** Fibers that were left at a step. */
+        final List<Stop> stops = new ArrayList<>();
+        /** The fiber that ran last, if it has come to a step again. */
+        @Nullable
+        Stop last;
+
+        /** The fiber that goes on. */
+        @Nullable
+        Stop chosen;
+
+        /** Whether it stands where its loop would wait for the ring, and may go on only when a fiber can. */
+        boolean inLoop;
+
+        boolean waitsForFibers;
+        /** Another worker has woken one of its fibers. */
+        boolean pressed;
+
         @Nullable
         Throwable failure;
 
@@ -75,6 +97,9 @@ public final class StepScheduler {
         }
 
         boolean isAble() {
+            if (inLoop) {
+                return pressed || !waitsForFibers;
+            }
             BooleanSupplier until = blockedUntil;
             return !done && (until == null || until.getAsBoolean());
         }
@@ -100,7 +125,73 @@ public final class StepScheduler {
 
         @Override
         public String toString() {
-            return name + (done ? " has ended" : (blockedUntil == null ? " is at " : " waits for ") + place);
+            String at = inLoop ? " waits for a fiber" : (blockedUntil == null ? " is at " : " waits for ") + place;
+            return name + (done ? " has ended" : at) + (stops.isEmpty() ? "" : " with fibers " + stops);
+        }
+    }
+
+    /** Where a fiber was left. */
+    private static final class Stop {
+        final Object place;
+        final Runnable wake;
+
+        Stop(Object place, Runnable wake) {
+            this.place = place;
+            this.wake = wake;
+        }
+
+        @Override
+        public String toString() {
+            return place.toString();
+        }
+    }
+
+    /** One who may be next: a worker, or one of its fibers. */
+    private record Able(Worker worker, @Nullable Stop fiber) {}
+
+    /** What the loop of one worker waits on instead of a ring. */
+    private final class Loop implements FiberLoop.Host {
+        private final Worker worker;
+
+        Loop(Worker worker) {
+            this.worker = worker;
+        }
+
+        @Override
+        public void pass(boolean wait) {
+            worker.chosen = null;
+            worker.pressed = false;
+            worker.waitsForFibers = wait;
+            worker.inLoop = true;
+            try {
+                StepScheduler.this.pass(worker);
+            } finally {
+                worker.inLoop = false;
+            }
+            Stop next = worker.chosen;
+            worker.last = null;
+            if (next != null) {
+                worker.stops.remove(next);
+                next.wake.run();
+            }
+        }
+
+        @Override
+        public void press() {
+            worker.pressed = true;
+        }
+    }
+
+    /**
+     * Plays the ring of a loop that the calling worker has opened: each of its fibers takes steps of its own. Does nothing for who is no
+     * worker.
+     *
+     * @param loop whose fibers do nothing that needs a ring
+     */
+    public void play(FiberLoop loop) {
+        Worker me = CURRENT.get();
+        if (isMine(me)) {
+            loop.waitOn(new Loop(me));
         }
     }
 
@@ -184,11 +275,18 @@ public final class StepScheduler {
      */
     public void step(Object place) {
         Worker me = CURRENT.get();
-        if (isMine(me)) {
-            me.place = place;
-            me.blockedUntil = null;
-            pass(me);
+        if (!isMine(me) || FiberLoop.leaveUntil(wake -> stop(me, new Stop(place, wake)))) {
+            return;
         }
+        me.place = place;
+        me.blockedUntil = null;
+        pass(me);
+    }
+
+    private static boolean stop(Worker worker, Stop stop) {
+        worker.stops.add(stop);
+        worker.last = stop;
+        return true;
     }
 
     /**
@@ -232,42 +330,55 @@ public final class StepScheduler {
 
     /** Gives the baton to whoever is next: true if that is the giver. */
     private boolean handOn(@Nullable Worker giver) {
-        int count = 0;
-        int[] able = new int[workers.size()];
-        boolean giverAble = giver != null && giver.isAble();
-        if (giver != null && giverAble) {
-            able[count++] = giver.number;
-        }
-        boolean allDone = true;
-        for (Worker worker : workers) {
-            allDone &= worker.done;
-            if (worker != giver && worker.isAble()) {
-                able[count++] = worker.number;
-            }
-        }
-        if (allDone) {
+        if (workers.stream().allMatch(worker -> worker.done)) {
             finished.countDown();
             return false;
         }
+        List<Able> able = able(giver);
         if (stuck == null && steps.get() > MAX_STEPS) {
             stuck = new AssertionError("no end after " + steps.get() + " steps: " + workers);
-        }
-        if (stuck != null) {
-            count = 0;
-        } else if (count == 0) {
+        } else if (stuck == null && able.isEmpty()) {
             stuck = new AssertionError("nobody can go on: " + workers);
         }
-        if (count == 0) {
+        if (stuck != null) {
             Worker next = workers.stream().filter(w -> !w.done).findFirst().orElseThrow();
             next.baton.release();
             return false;
         }
-        Worker next = workers.get(chooser.choose(java.util.Arrays.copyOf(able, count), giverAble));
-        if (next == giver) {
+        int[] numbers = new int[able.size()];
+        Arrays.setAll(numbers, i -> i);
+        Able next = able.get(chooser.choose(numbers, isCurrent(giver, able.getFirst())));
+        next.worker.chosen = next.fiber;
+        if (next.worker == giver) {
             return true;
         }
-        next.baton.release();
+        next.worker.baton.release();
         return false;
+    }
+
+    /** Who can go on; first of all whoever ran last, so that every other choice interrupts it. */
+    private List<Able> able(@Nullable Worker giver) {
+        List<Able> able = new ArrayList<>();
+        for (Worker worker : workers) {
+            if (worker.isAble()) {
+                add(able, new Able(worker, null), giver);
+            }
+            if (worker.inLoop) {
+                for (Stop stop : worker.stops) {
+                    add(able, new Able(worker, stop), giver);
+                }
+            }
+        }
+        return able;
+    }
+
+    private static void add(List<Able> able, Able one, @Nullable Worker giver) {
+        able.add(isCurrent(giver, one) ? 0 : able.size(), one);
+    }
+
+    /** Whether the giver of the baton, or its fiber that ran last, would go on. */
+    private static boolean isCurrent(@Nullable Worker giver, Able next) {
+        return next.worker == giver && next.fiber == (giver.inLoop ? giver.last : null);
     }
 
     /**

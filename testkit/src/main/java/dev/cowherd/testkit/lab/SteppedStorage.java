@@ -1,13 +1,17 @@
 package dev.cowherd.testkit.lab;
 
 import dev.cowherd.storage.Storage;
+import dev.cowherd.storage.fiber.FiberLoop;
 import dev.cowherd.storage.filter.InterceptingStorage;
 import dev.cowherd.storage.filter.Operation;
 import dev.cowherd.storage.filter.Request;
 import java.util.EnumSet;
 import java.util.Set;
 
-/** Lets another worker take over before and after every operation that moves, changes or secures bytes. */
+/**
+ * Lets another worker take over before and after every operation that moves, changes or secures bytes. On a fiber it leaves it there, so
+ * that another fiber may.
+ */
 public final class SteppedStorage extends InterceptingStorage {
     private static final Set<Operation> STEPS = EnumSet.of(
             Operation.READ,
@@ -55,6 +59,12 @@ public final class SteppedStorage extends InterceptingStorage {
 
     @Override
     protected SteppedStorage around(Storage reopened) {
+        return new SteppedStorage(reopened, steps);
+    }
+
+    @Override
+    protected SteppedStorage around(Storage reopened, FiberLoop loop) {
+        steps.play(loop);
         return new SteppedStorage(reopened, steps);
     }
 }

@@ -3,6 +3,8 @@ package dev.cowherd.testkit.lab;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.cowherd.metadata.Signal;
+import dev.cowherd.storage.fiber.FiberLoop;
 import java.util.HashSet;
 import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
@@ -155,5 +157,83 @@ class StepSchedulerTest {
                 .isInstanceOf(AssertionError.class)
                 .hasMessageContaining("bad failed")
                 .hasMessageContaining("planted");
+    }
+
+    /** Two fibers of one worker interleave as two workers do, once the second one has begun. */
+    @ParameterizedTest
+    @CsvSource({"2,2,6", "3,3,20", "4,2,15"})
+    void fibersOfOneWorkerComeInEveryOrderToo(int a, int b, int expected) {
+        Set<String> found = new HashSet<>();
+        long runs = Schedules.exhaustive(100).explore(steps -> {
+            StringBuilder order = new StringBuilder();
+            steps.worker("both", () -> {
+                try (FiberLoop loop = FiberLoop.open(2)) {
+                    steps.play(loop);
+                    for (char letter : new char[] {'a', 'b'}) {
+                        loop.begin(() -> {
+                            steps.step("begin");
+                            letters(steps, order, letter, letter == 'a' ? a : b);
+                        });
+                    }
+                    while (loop.busy() > 0) {
+                        loop.turn(true);
+                    }
+                }
+                return null;
+            });
+            steps.run();
+            found.add(order.toString());
+        });
+        assertThat(found).hasSize(expected);
+        assertThat(runs).isEqualTo(expected);
+    }
+
+    /** What a fiber waits for is fired by another worker: the loop is pressed, and no sooner can it go on. */
+    @Test
+    void aFiberThatWaitsGoesOnWhenAnotherWorkerWakesIt() {
+        Set<String> found = new HashSet<>();
+        Schedules.exhaustive(100).explore(steps -> {
+            StringBuilder order = new StringBuilder();
+            Signal signal = new Signal();
+            steps.worker("waits", () -> {
+                try (FiberLoop loop = FiberLoop.open(2)) {
+                    steps.play(loop);
+                    loop.begin(() -> {
+                        FiberLoop.leaveUntil(signal::whenFired);
+                        order.append('w');
+                    });
+                    while (loop.busy() > 0) {
+                        loop.turn(true);
+                    }
+                }
+                return null;
+            });
+            steps.worker("fires", () -> {
+                letters(steps, order, 'f', 2);
+                signal.fire();
+                steps.step("fired");
+                order.append('g');
+                return null;
+            });
+            steps.run();
+            found.add(order.toString());
+        });
+        assertThat(found).containsExactlyInAnyOrder("ffwg", "ffgw");
+    }
+
+    @Test
+    void aFiberThatNobodyWakesIsReported() {
+        assertThatThrownBy(() -> Schedules.drawn(1, 1).explore(steps -> {
+                    steps.worker("forgotten", () -> {
+                        FiberLoop loop = FiberLoop.open(2);
+                        steps.play(loop);
+                        loop.begin(() -> FiberLoop.leaveUntil(wake -> true));
+                        loop.turn(true);
+                        return null;
+                    });
+                    steps.run();
+                }))
+                .isInstanceOf(AssertionError.class)
+                .hasMessageContaining("nobody can go on: [forgotten waits for a fiber]");
     }
 }
