@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskOptions;
+import dev.cowherd.image.Engine;
 import dev.cowherd.proof.StoredBitmaps.Stored;
 import dev.cowherd.testkit.QemuImg;
 import dev.cowherd.testkit.lab.CrashStates;
@@ -45,14 +46,12 @@ class BitmapCutTest {
     void noCutLeavesABitmapThatIsSilentlyOutOfDate(Shape shape) {
         AtomicLong upToDate = new AtomicLong();
         AtomicLong judged = new AtomicLong();
-        int runs = Lab.count(2, 20);
+        int runs = Lab.count(2, 40);
         for (int i = 0; i < runs; i++) {
             long seed = Lab.seed() + 7000 + i;
+            Engine engine = Guests.engineOf(i);
             play(shape, 0, seed, runs, upToDate, judged, (rig, disk, steps) -> {
-                for (int q = 0; q < 2; q++) {
-                    long mine = seed * 31 + q;
-                    steps.worker("queue " + q, new GuestLoad(disk.openQueue(), rig.model, shape, mine, 8, false));
-                }
+                Guests.work(engine, steps, disk, Guests.scripts(engine, rig, seed * 31, 2, 8), 3);
             });
         }
         assertThat(judged.get()).isGreaterThan(STATES / 40);
@@ -64,12 +63,13 @@ class BitmapCutTest {
     void norDoesACutOfAChangeOfTheDisksStructure(Shape shape) {
         AtomicLong upToDate = new AtomicLong();
         AtomicLong judged = new AtomicLong();
-        int runs = Lab.count(2, 20);
+        int runs = Lab.count(2, 40);
         for (int i = 0; i < runs; i++) {
             long seed = Lab.seed() + 8000 + i;
+            Engine engine = Guests.engineOf(i);
             long room = StructureLoad.room(shape);
             play(shape, room, seed, runs, upToDate, judged, (rig, disk, steps) -> {
-                steps.worker("guest", new GuestLoad(disk.openQueue(), rig.model, shape, seed * 31, 8, false));
+                Guests.work(engine, steps, disk, Guests.scripts(engine, rig, seed * 31, 1, 8), 2);
                 steps.worker("structure", new StructureLoad(rig, disk, disk.openQueue(), seed * 37, 6, false));
             });
         }

@@ -5,27 +5,32 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskOptions;
 import dev.cowherd.image.DiskQueue;
+import dev.cowherd.image.Engine;
 import dev.cowherd.storage.Errno;
 import dev.cowherd.storage.Storage;
 import dev.cowherd.storage.filter.Operation;
 import dev.cowherd.testkit.lab.CrashStates;
 import dev.cowherd.testkit.lab.ModelDisk;
+import dev.cowherd.testkit.lab.Schedules;
 import dev.cowherd.testkit.lab.SimFault;
+import dev.cowherd.testkit.lab.StepScheduler;
+import dev.cowherd.testkit.lab.SteppedStorage;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** The k-th operation of the host fails, for every k there is: requests fail, the image stays right, and promises are kept. */
 class FaultTest {
     /** One way to fail. */
-    record Script(Shape shape, Set<Operation> operations, boolean once, Errno errno, long seed) {}
+    record Way(Engine engine, Shape shape, Set<Operation> operations, boolean once, Errno errno, long seed) {}
 
-    static Stream<Script> scripts() {
+    static Stream<Way> scripts() {
         List<Shape> shapes = List.of(
                 Shape.plain(9),
                 Shape.plain(9).withSnapshot(),
@@ -33,51 +38,53 @@ class FaultTest {
                 Shape.plain(9).packed(Shape.Packing.ZLIB),
                 Shape.plain(16).withExtended().over(Shape.Below.RAW),
                 Shape.plain(12).withData(Shape.Data.FILE));
-        List<Script> scripts = new ArrayList<>();
+        List<Way> ways = new ArrayList<>();
         long seed = Lab.seed();
         Set<Operation> writes = Set.of(Operation.WRITE, Operation.ALLOCATE, Operation.ZERO);
-        for (Shape shape : Lab.count(0, 1) == 0 ? shapes : Shape.pairwise()) {
-            scripts.add(new Script(shape, SimFault.CHANGES, true, Errno.EIO, seed++));
-            scripts.add(new Script(shape, SimFault.CHANGES, false, Errno.EIO, seed++));
-            scripts.add(new Script(shape, writes, false, Errno.ENOSPC, seed++));
-            scripts.add(new Script(shape, Set.of(Operation.SYNC), true, Errno.EIO, seed++));
-            scripts.add(new Script(shape, Set.of(Operation.READ), true, Errno.EIO, seed++));
+        for (Engine engine : Guests.ENGINES) {
+            for (Shape shape : Lab.count(0, 1) == 0 ? shapes : Shape.pairwise()) {
+                ways.add(new Way(engine, shape, SimFault.CHANGES, true, Errno.EIO, seed++));
+                ways.add(new Way(engine, shape, SimFault.CHANGES, false, Errno.EIO, seed++));
+                ways.add(new Way(engine, shape, writes, false, Errno.ENOSPC, seed++));
+                ways.add(new Way(engine, shape, Set.of(Operation.SYNC), true, Errno.EIO, seed++));
+                ways.add(new Way(engine, shape, Set.of(Operation.READ), true, Errno.EIO, seed++));
+            }
         }
-        return scripts.stream();
+        return ways.stream();
     }
 
     @ParameterizedTest
     @MethodSource("scripts")
-    void noFaultCostsMoreThanItsOwnRequest(Script script) throws Exception {
+    void noFaultCostsMoreThanItsOwnRequest(Way way) throws Exception {
         int k = 1;
-        while (play(script, k)) {
+        while (play(way, k)) {
             k++;
         }
         assertThat(k).as("operations that failed in turn").isGreaterThan(2);
     }
 
     /** Answers whether there was a k-th operation. */
-    private static boolean play(Script script, int k) throws Exception {
-        Rig rig = Rig.of(script.shape);
+    private static boolean play(Way way, int k) throws Exception {
+        Rig rig = Rig.of(way.shape);
         boolean hit;
         List<IOException> failures = new ArrayList<>();
         try {
-            Disk disk = rig.open(DiskOptions.defaults().withWritable(true), UnaryOperator.identity());
-            DiskQueue queue = disk.openQueue();
-            GuestLoad load = new GuestLoad(queue, rig.model, script.shape, script.seed, 30, true);
-            SimFault fault = new SimFault(script.operations, k, script.once, script.errno);
-            rig.top.fail(fault);
-            if (rig.data != null) {
-                rig.data.fail(fault);
-            }
-            load.call();
-            failures.addAll(load.failures());
-            boolean saved = flushAndClose(disk, queue, rig.model, failures);
+            // By the ring engine three guests share the requests, in the same order for every k up to the fault.
+            List<Script> scripts =
+                    DrawnScript.several(way.engine == Engine.RING ? 3 : 1, rig.model, way.shape, way.seed, 30, true);
+            List<Disk> opened = new ArrayList<>();
+            Schedules.drawn(way.seed, 1).explore(steps -> {
+                Disk disk = rig.open(stepped(steps), storage -> new SteppedStorage(storage, steps));
+                opened.add(disk);
+                Guests.work(way.engine, steps, disk, scripts, scripts.size());
+                fail(rig, new SimFault(way.operations, k, way.once, way.errno));
+                steps.run();
+            });
+            scripts.forEach(script -> failures.addAll(script.failures()));
+            Disk disk = opened.getFirst();
+            boolean saved = flushAndClose(disk, disk.openQueue(), rig.model, failures);
             hit = rig.top.faultsHit() + (rig.data == null ? 0 : rig.data.faultsHit()) > 0;
-            rig.top.fail(null);
-            if (rig.data != null) {
-                rig.data.fail(null);
-            }
+            fail(rig, null);
             assertThat(failures.isEmpty())
                     .as("a fault reaches somebody, and nothing fails without one: %s", failures)
                     .isEqualTo(!hit);
@@ -88,9 +95,20 @@ class FaultTest {
             rig.model.checkAfterCut(rig.power.now(), rig.contents());
             judgeLastCuts(rig);
         } catch (Exception | AssertionError e) {
-            throw new AssertionError(script + ", k = " + k + ": " + e + "; failures " + failures, e);
+            throw new AssertionError(way + ", k = " + k + ": " + e + "; failures " + failures, e);
         }
         return hit;
+    }
+
+    private static DiskOptions stepped(StepScheduler steps) {
+        return DiskOptions.defaults().withWritable(true).withWaits(signal -> steps.await(signal::isFired, "a signal"));
+    }
+
+    private static void fail(Rig rig, @Nullable SimFault fault) {
+        rig.top.fail(fault);
+        if (rig.data != null) {
+            rig.data.fail(fault);
+        }
     }
 
     /** Answers whether all that was acknowledged has been brought to the disk; else the end is as after a power cut. */
@@ -136,10 +154,7 @@ class FaultTest {
             GuestLoad full = new GuestLoad(queue, rig.model, shape, 2, 40, true);
             full.call();
             assertThat(full.failures()).isNotEmpty();
-            rig.top.fail(null);
-            if (rig.data != null) {
-                rig.data.fail(null);
-            }
+            fail(rig, null);
             new GuestLoad(queue, rig.model, shape, 3, 40, false).call();
             ModelDisk.Flush flush = rig.model.beginFlush();
             queue.flush();
@@ -157,45 +172,59 @@ class FaultTest {
                 Shape.plain(12).over(Shape.Below.RAW));
     }
 
-    static Stream<Script> structuralScripts() {
-        List<Script> scripts = new ArrayList<>();
+    static Stream<Way> structuralScripts() {
+        List<Way> ways = new ArrayList<>();
         long seed = Lab.seed() + 500;
-        for (Shape shape : List.of(
-                Shape.plain(9),
-                Shape.plain(9).withRefcountOrder(1).over(Shape.Below.SHORT),
-                Shape.plain(12).withSnapshot(),
-                Shape.plain(12).withData(Shape.Data.FILE))) {
-            scripts.add(new Script(shape, SimFault.CHANGES, true, Errno.EIO, seed++));
-            scripts.add(new Script(shape, SimFault.CHANGES, false, Errno.ENOSPC, seed++));
+        for (Engine engine : Guests.ENGINES) {
+            for (Shape shape : List.of(
+                    Shape.plain(9),
+                    Shape.plain(9).withRefcountOrder(1).over(Shape.Below.SHORT),
+                    Shape.plain(12).withSnapshot(),
+                    Shape.plain(12).withData(Shape.Data.FILE))) {
+                ways.add(new Way(engine, shape, SimFault.CHANGES, true, Errno.EIO, seed++));
+                ways.add(new Way(engine, shape, SimFault.CHANGES, false, Errno.ENOSPC, seed++));
+            }
         }
-        return scripts.stream();
+        return ways.stream();
     }
 
     @ParameterizedTest
     @MethodSource("structuralScripts")
-    void noFaultLeavesAStructuralChangeHalfDone(Script script) throws Exception {
+    void noFaultLeavesAStructuralChangeHalfDone(Way way) throws Exception {
         int k = 1;
-        while (playStructural(script, k)) {
+        while (playStructural(way, k)) {
             k++;
         }
         assertThat(k).as("operations that failed in turn").isGreaterThan(5);
     }
 
-    private static boolean playStructural(Script script, int k) throws Exception {
-        Rig rig = Rig.of(script.shape, StructureLoad.room(script.shape));
+    private static boolean playStructural(Way way, int k) throws Exception {
+        Rig rig = Rig.of(way.shape, StructureLoad.room(way.shape));
         List<IOException> failures = new ArrayList<>();
         boolean hit;
         try {
-            Disk disk = rig.open(DiskOptions.defaults().withWritable(true), UnaryOperator.identity());
-            DiskQueue queue = disk.openQueue();
-            StructureLoad changes = new StructureLoad(rig, disk, queue, script.seed, 8, true);
-            SimFault fault = new SimFault(script.operations, k, script.once, script.errno);
-            rig.top.fail(fault);
-            changes.call();
+            List<Disk> opened = new ArrayList<>();
+            List<StructureLoad> structures = new ArrayList<>();
+            // With the ring engine, two guests of one thread beside the changes.
+            List<Script> scripts = way.engine == Engine.SYNC
+                    ? List.of()
+                    : DrawnScript.several(2, rig.model, way.shape, way.seed, 8, true);
+            Schedules.drawn(way.seed, 1).explore(steps -> {
+                Disk disk = rig.open(stepped(steps), storage -> new SteppedStorage(storage, steps));
+                opened.add(disk);
+                structures.add(new StructureLoad(rig, disk, disk.openQueue(), way.seed, 8, true));
+                steps.worker("structure", structures.getFirst());
+                Guests.work(way.engine, steps, disk, scripts, 2);
+                fail(rig, new SimFault(way.operations, k, way.once, way.errno));
+                steps.run();
+            });
+            Disk disk = opened.getFirst();
+            StructureLoad changes = structures.getFirst();
             failures.addAll(changes.failures());
-            boolean saved = flushAndClose(disk, queue, rig.model, failures);
-            hit = rig.top.faultsHit() > 0;
-            rig.top.fail(null);
+            scripts.forEach(script -> failures.addAll(script.failures()));
+            boolean saved = flushAndClose(disk, disk.openQueue(), rig.model, failures);
+            hit = rig.top.faultsHit() + (rig.data == null ? 0 : rig.data.faultsHit()) > 0;
+            fail(rig, null);
             assertThat(failures.isEmpty())
                     .as("a fault reaches somebody, and nothing fails without one")
                     .isEqualTo(!hit);
@@ -207,7 +236,7 @@ class FaultTest {
             rig.model.checkAfterCut(rig.power.now(), rig.contents());
             judgeLastCuts(rig);
         } catch (Exception | AssertionError e) {
-            throw new AssertionError(script + ", k = " + k + ": " + e + "; failures " + failures, e);
+            throw new AssertionError(way + ", k = " + k + ": " + e + "; failures " + failures, e);
         }
         return hit;
     }

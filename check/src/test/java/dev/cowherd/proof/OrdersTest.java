@@ -5,7 +5,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskOptions;
 import dev.cowherd.image.DiskQueue;
+import dev.cowherd.image.Engine;
+import dev.cowherd.image.Request;
+import dev.cowherd.image.RequestQueue;
 import dev.cowherd.image.ZeroMode;
+import dev.cowherd.proof.RequestLoad.Change;
 import dev.cowherd.testkit.lab.ModelDisk;
 import dev.cowherd.testkit.lab.Schedules;
 import dev.cowherd.testkit.lab.StepScheduler;
@@ -13,13 +17,20 @@ import dev.cowherd.testkit.lab.SteppedStorage;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
-/** Queues whose steps come in every order, or in many drawn ones: no order loses a byte, and none waits in a circle. */
+/**
+ * Queues, and fibers of one thread, whose steps come in every order, or in many drawn ones: no order loses a byte, and none waits in a
+ * circle.
+ */
 class OrdersTest {
     private static final int MOST_ORDERS = Lab.count(3_000, 1_000_000);
     private static final int DRAWN = Lab.count(2_000, 100_000);
@@ -32,45 +43,44 @@ class OrdersTest {
                 .withWaits(signal -> steps.await(signal::isFired, "a signal"));
     }
 
-    /** What a queue does in the small scenarios, each letter one request on the two clusters from 3 on. */
-    private static Void does(String requests, DiskQueue queue, ModelDisk model, int clusterBytes) throws IOException {
-        long at = 3L * clusterBytes;
-        for (int i = 0; i < requests.length(); i++) {
-            MemorySegment bytes = Arena.ofAuto().allocate(clusterBytes);
-            switch (requests.charAt(i)) {
-                case 'w' -> write(queue, model, at, bytes);
-                case 'x' -> write(queue, model, at + clusterBytes, bytes);
-                case 'b' -> write(queue, model, at, Arena.ofAuto().allocate(2L * clusterBytes));
-                case 'z' -> {
-                    ModelDisk.Request zero = model.beginZeroes(at, clusterBytes);
-                    queue.writeZeroes(at, clusterBytes, ZeroMode.MAY_UNMAP);
-                    zero.done();
-                }
-                case 'd' -> {
-                    ModelDisk.Request discard = model.beginDiscard(at, clusterBytes);
-                    queue.discard(at, clusterBytes);
-                    discard.done();
-                }
-                case 'r' -> {
-                    ModelDisk.Read read = model.beginRead(at);
-                    queue.read(at, bytes);
-                    read.saw(bytes);
-                }
-                case 'f' -> {
-                    ModelDisk.Flush flush = model.beginFlush();
-                    queue.flush();
-                    flush.done();
-                }
-                default -> throw new IllegalArgumentException("no request " + requests);
-            }
-        }
-        return null;
-    }
+    /** The small scenarios: each letter one request on the two clusters from 3 on. */
+    private static final class Letters extends Script {
+        private final String requests;
+        private final int clusterBytes;
+        private int next;
 
-    private static void write(DiskQueue queue, ModelDisk model, long at, MemorySegment bytes) throws IOException {
-        ModelDisk.Request write = model.beginWrite(at, bytes);
-        queue.write(at, bytes);
-        write.done();
+        Letters(String requests, ModelDisk model, Shape shape) {
+            super(model, false);
+            this.requests = requests;
+            this.clusterBytes = shape.clusterBytes();
+        }
+
+        @Override
+        @Nullable
+        Asked next() {
+            if (next == requests.length()) {
+                return null;
+            }
+            long at = 3L * clusterBytes;
+            return switch (requests.charAt(next++)) {
+                case 'w' -> write(at, clusterBytes);
+                case 'x' -> write(at + clusterBytes, clusterBytes);
+                case 'b' -> write(at, 2L * clusterBytes);
+                case 'z' ->
+                    change(
+                            model().beginZeroes(at, clusterBytes),
+                            new Request.WriteZeroes(0, at, clusterBytes, ZeroMode.MAY_UNMAP));
+                case 'd' -> change(model().beginDiscard(at, clusterBytes), new Request.Discard(0, at, clusterBytes));
+                case 'r' -> read(new Request.Read(0, at, Arena.ofAuto().allocate(clusterBytes)));
+                case 'f' -> flush();
+                default -> throw new IllegalArgumentException("no request " + requests);
+            };
+        }
+
+        private Asked write(long at, long length) {
+            MemorySegment bytes = Arena.ofAuto().allocate(length);
+            return change(model().beginWrite(at, bytes), new Request.Write(0, at, bytes));
+        }
     }
 
     static Stream<List<String>> pairs() {
@@ -88,17 +98,25 @@ class OrdersTest {
     @ParameterizedTest
     @MethodSource("pairs")
     void everyOrderOfTwoQueuesWithThreeRequestsEach(List<String> requests) {
+        everyOrder(Engine.SYNC, requests, MOST_ORDERS / 2);
+    }
+
+    @ParameterizedTest
+    @MethodSource("pairs")
+    void everyOrderOfTwoFibersWithThreeRequestsEach(List<String> requests) {
+        everyOrder(Engine.RING, requests, MOST_ORDERS / 2);
+    }
+
+    private static void everyOrder(Engine engine, List<String> requests, long most) {
         for (Shape shape : List.of(Shape.plain(9), Shape.plain(9).withSnapshot())) {
-            long orders = Schedules.exhaustive(2).atMost(MOST_ORDERS / 2).explore(steps -> {
+            long orders = Schedules.exhaustive(2).atMost(most).explore(steps -> {
                 Rig rig = Rig.of(shape);
                 try (Disk disk = rig.open(stepped(shape, steps), storage -> new SteppedStorage(storage, steps))) {
-                    for (int q = 0; q < requests.size(); q++) {
-                        DiskQueue queue = disk.openQueue();
-                        String mine = requests.get(q);
-                        steps.worker(
-                                "queue " + q + " (" + mine + ")",
-                                () -> does(mine, queue, rig.model, shape.clusterBytes()));
+                    List<Script> scripts = new ArrayList<>();
+                    for (String mine : requests) {
+                        scripts.add(new Letters(mine, rig.model, shape));
                     }
+                    Guests.work(engine, steps, disk, scripts, 2);
                     steps.run();
                 }
                 rig.assertAtMostLeaks();
@@ -108,9 +126,17 @@ class OrdersTest {
         }
     }
 
-    /** Four queues, eight requests each, and a cache that holds two slices; in half of the orders one of them resizes the disk. */
-    @Test
-    void drawnOrdersOfFourQueues() {
+    static Stream<Arguments> drawn() {
+        return Stream.of(Arguments.of(Engine.SYNC, DRAWN), Arguments.of(Engine.RING, Lab.count(DRAWN / 2, DRAWN)));
+    }
+
+    /**
+     * Four queues, eight requests each, and a cache that holds two slices; in half of the orders one of them resizes the disk. With the
+     * ring engine, two threads with four fibers each.
+     */
+    @ParameterizedTest
+    @MethodSource("drawn")
+    void drawnOrdersOfFourQueues(Engine engine, int count) {
         List<Shape> shapes = List.of(
                 Shape.plain(9),
                 Shape.plain(9).withSnapshot(),
@@ -120,19 +146,20 @@ class OrdersTest {
                 Shape.plain(16).withExtended().over(Shape.Below.RAW),
                 Shape.plain(9).withVersion(2).over(Shape.Below.SHORT),
                 Shape.plain(12).withData(Shape.Data.FILE));
-        for (int i = 0; i < DRAWN; i += 10) {
+        for (int i = 0; i < count; i += 10) {
             Shape shape = shapes.get(i / 10 % shapes.size());
             long seed = Lab.seed() + i;
             try {
                 boolean resizes = i / 10 / shapes.size() % 2 == 1;
-                Schedules.drawn(seed, 10).explore(steps -> fourQueues(shape, resizes, seed, steps));
+                Schedules.drawn(seed, 10).explore(steps -> fourQueues(engine, shape, resizes, seed, steps));
             } catch (AssertionError e) {
                 throw new AssertionError(shape + ", load of seed " + seed + ": " + e.getMessage(), e);
             }
         }
     }
 
-    private static void fourQueues(Shape shape, boolean resizes, long seed, StepScheduler steps) throws IOException {
+    private static void fourQueues(Engine engine, Shape shape, boolean resizes, long seed, StepScheduler steps)
+            throws IOException {
         Rig rig = Rig.of(shape, resizes ? StructureLoad.room(shape) : 0);
         try (Disk disk = rig.open(stepped(shape, steps), storage -> new SteppedStorage(storage, steps))) {
             if (resizes) {
@@ -140,10 +167,7 @@ class OrdersTest {
                         "sizes",
                         new StructureLoad(rig, disk, disk.openQueue(), seed * 8 + 4, 8, false).withSizesOnly());
             }
-            for (int q = 0; q < (resizes ? 3 : 4); q++) {
-                DiskQueue queue = disk.openQueue();
-                steps.worker("queue " + q, new GuestLoad(queue, rig.model, shape, seed * 8 + q, 8, false));
-            }
+            Guests.work(engine, steps, disk, Guests.scripts(engine, rig, seed * 8, resizes ? 3 : 4, 8), 4);
             steps.run();
         }
         assertThat(rig.assertAtMostLeaks().leaks())
@@ -152,29 +176,93 @@ class OrdersTest {
         rig.assertHoldsWhatTheModelAllows();
     }
 
-    /** Three queues go on while a fourth one's disk is resized under them, and snapshots come and go. */
+    static Stream<Arguments> structural() {
+        return Stream.of(
+                Arguments.of(Engine.SYNC, DRAWN / 4), Arguments.of(Engine.RING, Lab.count(DRAWN / 8, DRAWN / 4)));
+    }
+
+    /** A change of structure waits for the requests in flight, and some of them are of the very thread that makes it. */
+    @ParameterizedTest
+    @ValueSource(strings = {"wx", "wf", "wb", "dr"})
+    void whoeverChangesTheStructureLetsItsOwnRequestsEndFirst(String first) {
+        Shape shape = Shape.plain(9);
+        long orders = Schedules.exhaustive(1).atMost(MOST_ORDERS / 10).explore(steps -> {
+            Rig rig = Rig.of(shape, 1024);
+            try (Disk disk = rig.open(stepped(shape, steps), storage -> new SteppedStorage(storage, steps))) {
+                List<Change> changes = List.of(
+                        () -> disk.resize(rig.sizeBytes() + 1024),
+                        () -> disk.createSnapshot("taken"),
+                        () -> disk.openQueue().close());
+                for (Change change : changes) {
+                    List<Script> scripts = new ArrayList<>();
+                    first.chars().forEach(letter -> scripts.add(new Letters((char) letter + "w", rig.model, shape)));
+                    steps.worker("worker", new RequestLoad(disk, scripts).meanwhile(change));
+                }
+                steps.run();
+                assertThat(disk.snapshots()).hasSize(1);
+            }
+            assertThat(rig.assertAtMostLeaks().leaks()).isZero();
+            rig.assertHoldsWhatTheModelAllows();
+        });
+        assertThat(orders).as("orders").isGreaterThan(10);
+    }
+
+    /** The same for closing: what its own thread has in flight is done, others' requests are done or refused. */
     @Test
-    void drawnOrdersOfStructuralChanges() {
+    void whoeverClosesTheDiskLetsItsOwnRequestsEndFirst() {
+        Shape shape = Shape.plain(9);
+        long orders = Schedules.exhaustive(1).atMost(MOST_ORDERS / 4).explore(steps -> {
+            Rig rig = Rig.of(shape);
+            Disk disk = rig.open(stepped(shape, steps), storage -> new SteppedStorage(storage, steps));
+            MemorySegment bytes = Arena.ofAuto().allocate(2L * shape.clusterBytes());
+            steps.worker("closes", () -> {
+                RequestQueue queue = disk.openRequestQueue(4);
+                for (int i = 0; i < 4; i++) {
+                    MemorySegment part = bytes.asSlice(i * 256L, 256).fill((byte) (i + 1));
+                    queue.submit(new Request.Write(i, 3L * shape.clusterBytes() + i * 256L, part));
+                }
+                disk.close();
+                return null;
+            });
+            steps.worker("meanwhile", () -> {
+                try (DiskQueue queue = disk.openQueue()) {
+                    queue.write(0, Arena.ofAuto().allocate(512));
+                } catch (IllegalStateException e) {
+                    assertThat(e).hasMessageContaining("closed");
+                }
+                return null;
+            });
+            steps.run();
+            assertThat(rig.assertAtMostLeaks().leaks()).isZero();
+            assertThat(rig.contents()
+                            .asSlice(3L * shape.clusterBytes(), bytes.byteSize())
+                            .mismatch(bytes))
+                    .isEqualTo(-1);
+        });
+        assertThat(orders).as("orders").isGreaterThan(10);
+    }
+
+    /** Three queues go on while a fourth one's disk is resized under them, and snapshots come and go. */
+    @ParameterizedTest
+    @MethodSource("structural")
+    void drawnOrdersOfStructuralChanges(Engine engine, int count) {
         List<Shape> shapes = PowerCutTest.structuralShapes().toList();
-        for (int i = 0; i < DRAWN / 4; i += 5) {
+        for (int i = 0; i < count; i += 5) {
             Shape shape = shapes.get(i / 5 % shapes.size());
             long seed = Lab.seed() + i;
             try {
-                Schedules.drawn(seed, 5).explore(steps -> structuralChanges(shape, seed, steps));
+                Schedules.drawn(seed, 5).explore(steps -> structuralChanges(engine, shape, seed, steps));
             } catch (AssertionError e) {
                 throw new AssertionError(shape + ", load of seed " + seed + ": " + e.getMessage(), e);
             }
         }
     }
 
-    private static void structuralChanges(Shape shape, long seed, StepScheduler steps) throws Exception {
+    private static void structuralChanges(Engine engine, Shape shape, long seed, StepScheduler steps) throws Exception {
         Rig rig = Rig.of(shape, StructureLoad.room(shape));
         StructureLoad changes;
         try (Disk disk = rig.open(stepped(shape, steps), storage -> new SteppedStorage(storage, steps))) {
-            for (int q = 0; q < 3; q++) {
-                DiskQueue queue = disk.openQueue();
-                steps.worker("queue " + q, new GuestLoad(queue, rig.model, shape, seed * 8 + q, 8, false));
-            }
+            Guests.work(engine, steps, disk, Guests.scripts(engine, rig, seed * 8, 3, 8), 3);
             changes = new StructureLoad(rig, disk, disk.openQueue(), seed * 8 + 3, 8, false);
             steps.worker("structure", changes);
             steps.run();

@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskOptions;
-import dev.cowherd.image.DiskQueue;
+import dev.cowherd.image.Engine;
 import dev.cowherd.testkit.lab.CrashStates;
 import dev.cowherd.testkit.lab.Schedules;
 import dev.cowherd.testkit.lab.SteppedStorage;
@@ -54,12 +54,13 @@ class PowerCutTest {
     void everyCutLeavesAnImageThatKeepsItsPromises(Shape shape) {
         // A state of the largest clusters takes as long to judge as thirty others, for the size of its tables.
         boolean large = shape.clusterBits() == 21;
-        int runs = large ? Lab.count(1, 4) : Lab.count(4, 20);
+        int runs = large ? Lab.count(2, 8) : Lab.count(4, 40);
         int requests = large ? 7 : 14;
-        long budget = STATES / (shapes().count() * Lab.count(4, 20));
+        long budget = STATES / (shapes().count() * Lab.count(large ? 8 : 4, 40));
         AtomicLong judged = new AtomicLong();
         for (int i = 0; i < runs; i++) {
             long seed = Lab.seed() + i;
+            Engine engine = Guests.engineOf(i);
             Schedules.drawn(seed, 1).explore(steps -> {
                 Rig rig = Rig.of(shape);
                 DiskOptions options = DiskOptions.defaults()
@@ -67,10 +68,13 @@ class PowerCutTest {
                         .withSliceCacheBytes(8192)
                         .withWaits(signal -> steps.await(signal::isFired, "a signal"));
                 Disk disk = rig.open(options, storage -> new SteppedStorage(storage, steps));
-                for (int q = 0; q < 2; q++) {
-                    DiskQueue queue = disk.openQueue();
-                    steps.worker("queue " + q, new GuestLoad(queue, rig.model, shape, seed * 31 + q, requests, false));
-                }
+                // By the ring engine: four guests of one thread, or three and one.
+                Guests.work(
+                        engine,
+                        steps,
+                        disk,
+                        Guests.scripts(engine, rig, seed * 31, 2, requests),
+                        seed % 4 == 1 ? 4 : 3);
                 steps.run();
                 long running = rig.power.now();
                 disk.close();
@@ -101,14 +105,15 @@ class PowerCutTest {
                 Shape.plain(16).withExtended().over(Shape.Below.RAW));
     }
 
-    /** One queue writes while the disk is resized and snapshots come, go and are applied. */
+    /** One queue, or two fibers, write while the disk is resized and snapshots come, go and are applied. */
     @ParameterizedTest
     @MethodSource("structuralShapes")
     void everyCutOfAStructuralChangeLeavesItWholeOrNotThere(Shape shape) {
-        int runs = Lab.count(4, 20);
+        int runs = Lab.count(4, 40);
         long budget = STRUCTURAL_STATES / (structuralShapes().count() * runs);
         for (int i = 0; i < runs; i++) {
             long seed = Lab.seed() + 1000 + i;
+            Engine engine = Guests.engineOf(i);
             Schedules.drawn(seed, 1).explore(steps -> {
                 Rig rig = Rig.of(shape, StructureLoad.room(shape));
                 DiskOptions options = DiskOptions.defaults()
@@ -116,7 +121,7 @@ class PowerCutTest {
                         .withSliceCacheBytes(8192)
                         .withWaits(signal -> steps.await(signal::isFired, "a signal"));
                 Disk disk = rig.open(options, storage -> new SteppedStorage(storage, steps));
-                steps.worker("guest", new GuestLoad(disk.openQueue(), rig.model, shape, seed * 31, 12, false));
+                Guests.work(engine, steps, disk, Guests.scripts(engine, rig, seed * 31, 1, 12), 2);
                 StructureLoad changes = new StructureLoad(rig, disk, disk.openQueue(), seed * 37, 10, false);
                 steps.worker("structure", changes);
                 steps.run();
