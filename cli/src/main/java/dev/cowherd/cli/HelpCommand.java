@@ -20,7 +20,8 @@ final class HelpCommand implements Command {
 
             Commands of our own:
               serve nbd [--bind ADDR:PORT | --socket PATH] [--export-name NAME] [-f FMT] [-r] [-l SNAPSHOT] [-T CACHE] [-U]
-                        [--discard=ignore|unmap] [--detect-zeroes=off|on|unmap] [--max-connections N] FILE
+                        [--discard=ignore|unmap] [--detect-zeroes=off|on|unmap] [--max-connections N]
+                        [--engine=auto|sync|ring] [--max-inflight N] FILE
               demo
 
             --backing-folder DIR  allows backing and data files in this folder too; may be given again

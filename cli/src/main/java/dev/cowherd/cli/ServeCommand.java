@@ -3,6 +3,7 @@ package dev.cowherd.cli;
 import dev.cowherd.image.DetectZeroes;
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskOptions;
+import dev.cowherd.image.Engine;
 import dev.cowherd.nbd.NbdOptions;
 import dev.cowherd.nbd.NbdServer;
 import dev.cowherd.storage.CacheMode;
@@ -25,6 +26,8 @@ final class ServeCommand implements Command {
     private int port = NbdOptions.DEFAULT_PORT;
     private boolean readOnly;
     private boolean discards;
+    private boolean direct;
+    private Engine engine = Engine.AUTO;
     private DetectZeroes detectZeroes = DetectZeroes.OFF;
 
     @Override
@@ -46,6 +49,8 @@ final class ServeCommand implements Command {
                 "-D --description=",
                 "-e --max-connections --shared=",
                 "-t --persistent",
+                "--engine=",
+                "--max-inflight=",
                 "--no-structured-replies",
                 "--http",
                 "-h --help");
@@ -83,6 +88,7 @@ final class ServeCommand implements Command {
                 CacheMode mode = CacheArgument.parse(flags.value(), "Invalid cache mode: " + flags.value());
                 disks = disks.withCacheMode(mode);
                 server = server.withDurableWrites(mode.durableWrites());
+                direct = mode.direct();
             }
             case "--discard" -> discards = discards(flags.value());
             case "--detect-zeroes" -> detectZeroes = detectZeroes(flags.value());
@@ -92,7 +98,11 @@ final class ServeCommand implements Command {
             case "-k" -> socket = flags.value();
             case "-x" -> server = checked(() -> server.withExportName(flags.value()));
             case "-D" -> server = checked(() -> server.withDescription(flags.value()));
-            case "-e" -> server = server.withMaxConnections(maxConnections(flags.value()));
+            case "-e" ->
+                server = server.withMaxConnections(count("--max-connections", flags.value(), Integer.MAX_VALUE));
+            case "--engine" -> engine = engine(flags.value());
+            case "--max-inflight" ->
+                server = server.withMaxInflight(count("--max-inflight", flags.value(), NbdOptions.MAX_INFLIGHT));
             case "--no-structured-replies" -> server = server.withStructuredReplies(false);
             case "--http" -> throw new CommandException("serve --http is not implemented yet");
             default -> throw new CommandException("serve " + flag + " is not implemented yet");
@@ -113,6 +123,10 @@ final class ServeCommand implements Command {
         } else {
             server = server.withAddress(ListenAddress.parse(bind == null ? "127.0.0.1" : bind, port));
         }
+        // What the page cache holds is faster by plain system calls.
+        Engine chosen = engine == Engine.AUTO && !direct ? Engine.SYNC : engine;
+        disks = disks.withEngine(chosen);
+        server = server.withEngine(chosen);
         PrintStream err = in.err();
         server = server.withReadOnly(readOnly)
                 .withDiscards(discards)
@@ -166,16 +180,29 @@ final class ServeCommand implements Command {
         };
     }
 
-    private static int maxConnections(String text) throws CommandException {
+    private static Engine engine(String name) throws CommandException {
+        return switch (name) {
+            case "auto" -> Engine.AUTO;
+            case "sync" -> Engine.SYNC;
+            case "ring" -> Engine.RING;
+            default -> throw new CommandException("Invalid engine '" + name + "': auto, sync or ring");
+        };
+    }
+
+    private static int count(String flag, String text, int most) throws CommandException {
+        int count;
         try {
-            int count = Integer.parseInt(text);
-            if (count >= 1) {
-                return count;
-            }
+            count = Integer.parseInt(text);
         } catch (NumberFormatException e) {
-            throw new CommandException("--max-connections '" + text + "' is not a number", e);
+            throw new CommandException(flag + " '" + text + "' is not a number", e);
         }
-        throw new CommandException("--max-connections must be 1 or more");
+        if (count < 1) {
+            throw new CommandException(flag + " must be 1 or more");
+        }
+        if (count > most) {
+            throw new CommandException(flag + " must be " + most + " or less");
+        }
+        return count;
     }
 
     private interface Change {

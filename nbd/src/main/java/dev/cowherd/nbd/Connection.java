@@ -1,9 +1,12 @@
 package dev.cowherd.nbd;
 
+import dev.cowherd.image.Engine;
+import dev.cowherd.storage.fiber.FiberLoop;
+import dev.cowherd.storage.ring.RingDescriptor;
 import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.net.ProtocolException;
 import java.net.SocketAddress;
+import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.time.Duration;
 import java.util.concurrent.ScheduledFuture;
@@ -18,6 +21,7 @@ import org.jspecify.annotations.Nullable;
 final class Connection implements Runnable {
     private final SocketChannel channel;
     private final Export export;
+    private final Ways ways;
     private final NbdOptions options;
     private final @Nullable String refusal;
     /** Starts the clock for the handshake; cancelled when the export is picked. */
@@ -31,12 +35,14 @@ final class Connection implements Runnable {
     Connection(
             SocketChannel channel,
             Export export,
+            Ways ways,
             NbdOptions options,
             @Nullable String refusal,
             Function<Connection, ScheduledFuture<?>> handshakeClock,
             Consumer<Connection> whenEnded) {
         this.channel = channel;
         this.export = export;
+        this.ways = ways;
         this.options = options;
         this.refusal = refusal;
         this.handshakeClock = handshakeClock;
@@ -62,9 +68,8 @@ final class Connection implements Runnable {
     @Override
     public void run() {
         try (channel;
-                Arena arena = Arena.ofConfined();
-                Outbound out = new Outbound(channel)) {
-            speak(new Inbound(channel, arena), out);
+                Outbound out = new Outbound(this::send)) {
+            speak(new Inbound(channel), out);
         } catch (ProtocolException e) {
             options.log().accept(clientName + " broke the protocol and was disconnected: " + e.getMessage());
         } catch (IOException e) {
@@ -81,16 +86,65 @@ final class Connection implements Runnable {
         Negotiation.Session session;
         ScheduledFuture<?> clock = handshakeClock.apply(this);
         try {
-            session = new Negotiation(in, out, export, options, refusal).run();
+            session = new Negotiation(in, out, export, ways, options, refusal).run();
         } finally {
             clock.cancel(false);
         }
         if (session != null) {
-            try (Export.Queue _ = session.queue()) {
-                Writes.Terms terms = new Writes.Terms(
-                        export.sizeBytes(), session.writable(), options.discards(), options.durableWrites());
-                new Transmission(in, out, session, terms, options.log(), () -> stopping).run();
+            try (Way way = session.way()) {
+                serve(in, out, way, session);
             }
+        }
+    }
+
+    private void serve(Inbound in, Outbound out, Way way, Negotiation.Session session) throws IOException {
+        Transmission.Terms terms = new Transmission.Terms(
+                export.sizeBytes(),
+                session.writable(),
+                options.discards(),
+                options.durableWrites(),
+                session.structured(),
+                session.baseAllocation());
+        DiskFailures failures = new DiskFailures(options.log());
+        switch (way) {
+            case Way.OneQueue(Export.Queue queue) -> {
+                Replies replies = Replies.of(out, session.structured());
+                try (InTurn performer = new InTurn(in, out, replies, new DiskRequests(queue, failures))) {
+                    performer.run(new Transmission(in, performer, terms, () -> stopping));
+                }
+            }
+            case Way.OnRing(FiberLoop loop, Export.Pipeline pipeline) -> {
+                out.close();
+                RingDescriptor socket = RingDescriptor.of(SocketDescriptor.of(channel));
+                in.continueFrom(new RingInput(loop, socket));
+                SideBySide performer = new SideBySide(
+                        loop,
+                        pipeline,
+                        in,
+                        socket,
+                        failures,
+                        options.maxInflight(),
+                        session.structured(),
+                        this::hangUp);
+                performer.run(new Transmission(in, performer, terms, () -> stopping));
+            }
+        }
+    }
+
+    private void send(ByteBuffer bytes) throws IOException {
+        while (bytes.hasRemaining()) {
+            channel.write(bytes);
+        }
+    }
+
+    /** Ends both directions; what the ring still has on the socket completes. */
+    private void hangUp() {
+        try {
+            channel.shutdownInput();
+            channel.shutdownOutput();
+        } catch (IOException e) {
+            // The client is gone, and with it the directions.
+            stopping = true;
         }
     }
 
@@ -105,7 +159,12 @@ final class Connection implements Runnable {
     /** Ends the connection wherever it is, a blocked read or write of the socket included. */
     void cut() throws IOException {
         stopping = true;
-        channel.close();
+        if (ways.engine() == Engine.SYNC) {
+            channel.close();
+        } else if (channel.isOpen()) {
+            // A number that a ring has in use is given back by its own thread.
+            hangUp();
+        }
     }
 
     /** Waits for the connection's thread to end; false if the time is over first. */

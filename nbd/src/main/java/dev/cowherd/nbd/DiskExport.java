@@ -3,7 +3,10 @@ package dev.cowherd.nbd;
 import dev.cowherd.image.BlockStatus;
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskQueue;
+import dev.cowherd.image.Request;
+import dev.cowherd.image.RequestQueue;
 import dev.cowherd.image.ZeroMode;
+import dev.cowherd.storage.fiber.FiberLoop;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 
@@ -26,6 +29,43 @@ record DiskExport(Disk disk) implements Export {
     @Override
     public Queue openQueue() throws IOException {
         return new DiskExportQueue(disk.openQueue());
+    }
+
+    @Override
+    public Pipeline openPipeline(FiberLoop loop, int depth) throws IOException {
+        return new DiskPipeline(disk.openRequestQueue(depth, loop));
+    }
+
+    private record DiskPipeline(RequestQueue queue) implements Pipeline {
+        @Override
+        public void read(long token, long offset, MemorySegment destination) {
+            queue.submit(new Request.Read(token, offset, destination));
+        }
+
+        @Override
+        public void write(long token, long offset, MemorySegment source) {
+            queue.submit(new Request.Write(token, offset, source));
+        }
+
+        @Override
+        public void flush(long token) {
+            queue.submit(new Request.Flush(token));
+        }
+
+        @Override
+        public void perform(long token, Task task) {
+            queue.submit(new Request.Work(token, lane -> task.run(new DiskExportQueue(lane))));
+        }
+
+        @Override
+        public void take(RequestQueue.Handler handler) {
+            queue.take(handler);
+        }
+
+        @Override
+        public void close() throws IOException {
+            queue.close();
+        }
     }
 
     private record DiskExportQueue(DiskQueue queue) implements Queue {

@@ -1,28 +1,17 @@
 package dev.cowherd.nbd;
 
-import dev.cowherd.storage.Errno;
-import dev.cowherd.storage.StorageException;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
-import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/**
- * The disk's side of a connection, where its failures end: each becomes one failed request, with an error number of the
- * protocol, and a line in the log, so that one bad cluster, a full host, or a fault of our own does not cost the client its
- * connection. Used by one thread.
- */
+/** A queue's requests with the protocol's errors for exceptions. Used by one thread. */
 final class DiskRequests {
-    /** A client that reads a broken place again and again does not flood the log. */
-    private static final int MAX_LOGGED = 10;
-
     private final Export.Queue queue;
-    private final Consumer<String> log;
-    private int failures;
+    private final DiskFailures failures;
 
-    DiskRequests(Export.Queue queue, Consumer<String> log) {
+    DiskRequests(Export.Queue queue, DiskFailures failures) {
         this.queue = queue;
-        this.log = log;
+        this.failures = failures;
     }
 
     /** Fills the segment; 0, or the error. */
@@ -31,7 +20,7 @@ final class DiskRequests {
             queue.read(offset, destination);
             return 0;
         } catch (IOException | RuntimeException e) {
-            return failed("read", offset, destination.byteSize(), e);
+            return failures.failed("read", offset, destination.byteSize(), e);
         }
     }
 
@@ -41,7 +30,7 @@ final class DiskRequests {
             queue.write(offset, source);
             return 0;
         } catch (IOException | RuntimeException e) {
-            return failed("write", offset, source.byteSize(), e);
+            return failures.failed("write", offset, source.byteSize(), e);
         }
     }
 
@@ -54,7 +43,7 @@ final class DiskRequests {
             queue.writeZeroes(offset, length, mayUnmap);
             return 0;
         } catch (IOException | RuntimeException e) {
-            return failed("write of zeros", offset, length, e);
+            return failures.failed("write of zeros", offset, length, e);
         }
     }
 
@@ -64,7 +53,7 @@ final class DiskRequests {
             queue.trim(offset, length);
             return 0;
         } catch (IOException | RuntimeException e) {
-            return failed("trim", offset, length, e);
+            return failures.failed("trim", offset, length, e);
         }
     }
 
@@ -74,7 +63,7 @@ final class DiskRequests {
             queue.flush();
             return 0;
         } catch (IOException | RuntimeException e) {
-            return failed("flush", e);
+            return failures.failed("flush", e);
         }
     }
 
@@ -83,36 +72,8 @@ final class DiskRequests {
         try {
             return queue.runAt(offset, maxLength);
         } catch (IOException | RuntimeException e) {
-            failed("block status at " + offset, e);
+            failures.failed("block status at " + offset, e);
             return null;
         }
-    }
-
-    private int failed(String what, long offset, long length, Exception e) {
-        return failed("%s of %d bytes at %d".formatted(what, length, offset), e);
-    }
-
-    private int failed(String what, Exception e) {
-        failures++;
-        if (failures <= MAX_LOGGED) {
-            String reason = e instanceof IOException && e.getMessage() != null ? e.getMessage() : e.toString();
-            String more = failures == MAX_LOGGED ? " (more of this connection are not shown)" : "";
-            log.accept(what + " failed: " + reason + more);
-        }
-        return errorOf(e);
-    }
-
-    /** What the client may want to act on keeps its name; all else is an I/O error. */
-    private static int errorOf(Exception e) {
-        if (e instanceof StorageException host) {
-            int errno = host.errno();
-            if (errno == Errno.ENOSPC.number() || errno == Errno.EDQUOT.number() || errno == Errno.EFBIG.number()) {
-                return Protocol.ENOSPC;
-            }
-            if (errno == Errno.ENOMEM.number()) {
-                return Protocol.ENOMEM;
-            }
-        }
-        return Protocol.EIO;
     }
 }

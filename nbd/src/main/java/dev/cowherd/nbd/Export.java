@@ -1,10 +1,12 @@
 package dev.cowherd.nbd;
 
+import dev.cowherd.image.RequestQueue;
+import dev.cowherd.storage.fiber.FiberLoop;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 
 /**
- * What is served: a run of bytes that any number of connections read and write, each by a queue of its own.
+ * What is served: a run of bytes that any number of connections read and write, each by a queue or a pipeline of its own.
  *
  * <p>This is all that the protocol knows of a disk, and where a test puts something else in its place. Safe for use by any
  * number of threads.
@@ -18,6 +20,14 @@ interface Export {
 
     /** Opens a queue for one connection, whose thread alone uses it and closes it. */
     Queue openQueue() throws IOException;
+
+    /**
+     * Opens a pipeline for one connection, whose thread alone uses it and closes it.
+     *
+     * @param loop that thread's; the requests get on in its turns
+     * @param depth how many requests may be under way
+     */
+    Pipeline openPipeline(FiberLoop loop, int depth) throws IOException;
 
     /**
      * One connection's way to the bytes; used by one thread. All ranges lie inside the export. A change is seen by every queue
@@ -51,6 +61,37 @@ interface Export {
 
         @Override
         void close() throws IOException;
+    }
+
+    /**
+     * One connection's way to the bytes for many requests at once, which complete in any order; used by one thread. The memory of a
+     * request is the pipeline's until the request has completed.
+     */
+    interface Pipeline extends AutoCloseable {
+        /** Begins to fill a native segment. */
+        void read(long token, long offset, MemorySegment destination);
+
+        /** Begins to write a native segment. */
+        void write(long token, long offset, MemorySegment source);
+
+        /** Begins to make durable what has completed before, on any pipeline or queue of the export. */
+        void flush(long token);
+
+        /** Begins what takes several steps, or is rare. */
+        void perform(long token, Task task);
+
+        /** Hands over what has completed in the loop's turns. */
+        void take(RequestQueue.Handler handler);
+
+        /** Waits for the requests under way, whose completions are dropped. */
+        @Override
+        void close() throws IOException;
+    }
+
+    /** Code that waits for each of its steps; what it waits for holds up nobody else. */
+    @FunctionalInterface
+    interface Task {
+        void run(Queue queue) throws IOException;
     }
 
     /**

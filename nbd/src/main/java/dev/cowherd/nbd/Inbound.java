@@ -16,15 +16,32 @@ final class Inbound {
     /** Room for more than 32 writes of 4 KiB. */
     static final int BYTES = 256 << 10;
 
-    private final ReadableByteChannel channel;
+    /** What is done before the host is asked for bytes, which may not come before. */
+    interface BeforeWaiting {
+        void run() throws IOException;
+    }
+
+    private ReadableByteChannel channel;
+    private BeforeWaiting beforeWaiting = () -> {};
     private final MemorySegment segment;
     /** Unread bytes lie from position to limit. */
     private final ByteBuffer buffer;
 
-    Inbound(ReadableByteChannel channel, Arena arena) {
+    Inbound(ReadableByteChannel channel) {
         this.channel = channel;
-        this.segment = arena.allocate(BYTES, 4096);
+        // Never freed by hand: nobody need know whether the kernel still has a request on it.
+        this.segment = Arena.ofAuto().allocate(BYTES, 4096);
         this.buffer = segment.asByteBuffer().order(ByteOrder.BIG_ENDIAN).limit(0);
+    }
+
+    /** Has the bytes that are still to come brought another way. */
+    void continueFrom(ReadableByteChannel next) {
+        channel = next;
+    }
+
+    /** Has something done each time before the host is asked for bytes. */
+    void beforeWaiting(BeforeWaiting action) {
+        beforeWaiting = action;
     }
 
     /** Whether that many bytes are here already, with no call of the host. */
@@ -79,6 +96,7 @@ final class Inbound {
         MemorySegment.copy(take(here), 0, destination, 0, here);
         ByteBuffer rest = destination.asSlice(here).asByteBuffer();
         while (rest.hasRemaining()) {
+            beforeWaiting.run();
             if (channel.read(rest) < 0) {
                 throw new EOFException("the client left inside a message");
             }
@@ -100,6 +118,7 @@ final class Inbound {
     }
 
     private int fill() throws IOException {
+        beforeWaiting.run();
         if (!buffer.hasRemaining()) {
             buffer.clear().limit(0);
         }

@@ -1,5 +1,7 @@
 package dev.cowherd.nbd;
 
+import dev.cowherd.image.Engine;
+import dev.cowherd.image.RequestQueue;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
@@ -22,6 +24,9 @@ import java.util.function.Consumer;
  * @param discards whether trimming gives space back, and zeroing may; otherwise trimming succeeds and does nothing
  * @param durableWrites whether every write is durable when it is answered, as if each carried FUA
  * @param structuredReplies whether structured replies, and with them {@code base:allocation}, are offered
+ * @param engine which engine moves the bytes; the disk must not have been opened with {@link Engine#SYNC} if this is another
+ * @param maxInflight how many requests of one client are under way at once with the ring engine, 1 to {@link #MAX_INFLIGHT}; with the
+ *     sync engine it is one
  * @param log takes one line for each thing that went wrong, from any thread
  */
 public record NbdOptions(
@@ -34,10 +39,15 @@ public record NbdOptions(
         boolean discards,
         boolean durableWrites,
         boolean structuredReplies,
+        Engine engine,
+        int maxInflight,
         Consumer<String> log) {
 
     /** The port that is NBD's own. */
     public static final int DEFAULT_PORT = 10809;
+
+    /** The most requests of one client that can be under way at once. */
+    public static final int MAX_INFLIGHT = RequestQueue.MAX_DEPTH - 1;
 
     /** Checks the values. */
     public NbdOptions {
@@ -48,6 +58,9 @@ public record NbdOptions(
         requireString("description", description);
         if (maxConnections < 1) {
             throw new IllegalArgumentException("max connections must be 1 or more, not " + maxConnections);
+        }
+        if (maxInflight < 1 || maxInflight > MAX_INFLIGHT) {
+            throw new IllegalArgumentException("max inflight must be 1 to " + MAX_INFLIGHT + ", not " + maxInflight);
         }
         if (handshakeTimeout.isNegative() || handshakeTimeout.isZero()) {
             throw new IllegalArgumentException("the handshake timeout must be more than zero, not " + handshakeTimeout);
@@ -70,6 +83,8 @@ public record NbdOptions(
                 true,
                 false,
                 true,
+                Engine.AUTO,
+                64,
                 line -> {});
     }
 
@@ -90,6 +105,8 @@ public record NbdOptions(
                 discards,
                 durableWrites,
                 structuredReplies,
+                engine,
+                maxInflight,
                 log);
     }
 
@@ -110,6 +127,8 @@ public record NbdOptions(
                 discards,
                 durableWrites,
                 structuredReplies,
+                engine,
+                maxInflight,
                 log);
     }
 
@@ -130,6 +149,8 @@ public record NbdOptions(
                 discards,
                 durableWrites,
                 structuredReplies,
+                engine,
+                maxInflight,
                 log);
     }
 
@@ -150,6 +171,8 @@ public record NbdOptions(
                 discards,
                 durableWrites,
                 structuredReplies,
+                engine,
+                maxInflight,
                 log);
     }
 
@@ -170,6 +193,8 @@ public record NbdOptions(
                 discards,
                 durableWrites,
                 structuredReplies,
+                engine,
+                maxInflight,
                 log);
     }
 
@@ -190,6 +215,8 @@ public record NbdOptions(
                 discards,
                 durableWrites,
                 structuredReplies,
+                engine,
+                maxInflight,
                 log);
     }
 
@@ -210,6 +237,8 @@ public record NbdOptions(
                 discards,
                 durableWrites,
                 structuredReplies,
+                engine,
+                maxInflight,
                 log);
     }
 
@@ -230,6 +259,8 @@ public record NbdOptions(
                 discards,
                 durableWrites,
                 structuredReplies,
+                engine,
+                maxInflight,
                 log);
     }
 
@@ -250,6 +281,52 @@ public record NbdOptions(
                 discards,
                 durableWrites,
                 structuredReplies,
+                engine,
+                maxInflight,
+                log);
+    }
+
+    /**
+     * Changes {@link #engine}.
+     *
+     * @param engine the new value
+     * @return a copy with it
+     */
+    public NbdOptions withEngine(Engine engine) {
+        return new NbdOptions(
+                address,
+                exportName,
+                description,
+                maxConnections,
+                handshakeTimeout,
+                readOnly,
+                discards,
+                durableWrites,
+                structuredReplies,
+                engine,
+                maxInflight,
+                log);
+    }
+
+    /**
+     * Changes {@link #maxInflight}.
+     *
+     * @param maxInflight the new value
+     * @return a copy with it
+     */
+    public NbdOptions withMaxInflight(int maxInflight) {
+        return new NbdOptions(
+                address,
+                exportName,
+                description,
+                maxConnections,
+                handshakeTimeout,
+                readOnly,
+                discards,
+                durableWrites,
+                structuredReplies,
+                engine,
+                maxInflight,
                 log);
     }
 
@@ -270,6 +347,8 @@ public record NbdOptions(
                 discards,
                 durableWrites,
                 structuredReplies,
+                engine,
+                maxInflight,
                 log);
     }
 

@@ -1,6 +1,7 @@
 package dev.cowherd.nbd;
 
 import dev.cowherd.image.Disk;
+import dev.cowherd.image.Engine;
 import java.io.IOException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.SocketChannel;
@@ -20,8 +21,9 @@ import java.util.concurrent.TimeUnit;
  * <p>Clients may write if the disk was opened for writing and the options allow it. A flush of one covers what was answered on
  * all of them before.
  *
- * <p>A client costs one thread, one queue, 256 KiB for its requests, from 256 KiB to 2 MiB for the replies under way and, if it
- * sends long writes, 2 MiB for their payload.
+ * <p>A client costs one thread and 256 KiB for its requests. With the sync engine, which does one request after the other, it costs
+ * one queue, from 256 KiB to 2 MiB for the replies under way and, if it sends long writes, 2 MiB for their payload. With the ring engine
+ * it costs one ring and, for the requests under way, at most {@link NbdOptions#maxInflight} and 10 MiB.
  */
 public final class NbdServer implements AutoCloseable {
     /** How many clients over the limit are told so at one time; the ones beyond are let go without a word. */
@@ -32,6 +34,7 @@ public final class NbdServer implements AutoCloseable {
     private static final long ACCEPT_PAUSE_MILLIS = 100;
 
     private final Export export;
+    private final Ways ways;
     private final NbdOptions options;
     private final Listener listener;
     private final String uri;
@@ -44,8 +47,9 @@ public final class NbdServer implements AutoCloseable {
     private final CountDownLatch closed = new CountDownLatch(1);
     private volatile boolean stopping;
 
-    private NbdServer(Export export, NbdOptions options, Listener listener) throws IOException {
+    private NbdServer(Export export, Ways ways, NbdOptions options, Listener listener) throws IOException {
         this.export = export;
+        this.ways = ways;
         this.options = options;
         this.listener = listener;
         this.uri = listener.uri(options.exportName());
@@ -60,16 +64,17 @@ public final class NbdServer implements AutoCloseable {
      * @param disk what to serve
      * @param options how
      * @return the running server, which accepts connections from now on
-     * @throws IOException if the address cannot be listened on
+     * @throws IOException if the address cannot be listened on, or the ring engine was asked for and cannot be had
      */
     public static NbdServer start(Disk disk, NbdOptions options) throws IOException {
         return start(new DiskExport(disk), options);
     }
 
     static NbdServer start(Export export, NbdOptions options) throws IOException {
+        Ways ways = Ways.to(export, options);
         Listener listener = Listener.open(options.address());
         try {
-            NbdServer server = new NbdServer(export, options, listener);
+            NbdServer server = new NbdServer(export, ways, options, listener);
             server.acceptor.start();
             return server;
         } catch (IOException | RuntimeException e) {
@@ -85,6 +90,15 @@ public final class NbdServer implements AutoCloseable {
      */
     public String uri() {
         return uri;
+    }
+
+    /**
+     * Which engine moves the bytes.
+     *
+     * @return {@link Engine#RING} or {@link Engine#SYNC}
+     */
+    public Engine engine() {
+        return ways.engine();
     }
 
     /**
@@ -228,7 +242,7 @@ public final class NbdServer implements AutoCloseable {
         String refusal = full
                 ? "the server is at its limit of " + options.maxConnections() + " connections; try again later"
                 : null;
-        return new Connection(client, export, options, refusal, this::handshakeClock, this::forget);
+        return new Connection(client, export, ways, options, refusal, this::handshakeClock, this::forget);
     }
 
     private ScheduledFuture<?> handshakeClock(Connection connection) {

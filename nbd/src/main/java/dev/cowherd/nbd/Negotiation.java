@@ -18,30 +18,32 @@ final class Negotiation {
     /**
      * What was agreed.
      *
-     * @param queue the connection's own queue, the session's to close
+     * @param way the connection's own way to the export, the session's to close
      * @param writable whether the client may change the export
      * @param structured whether replies are structured
      * @param baseAllocation whether the client may ask for {@code base:allocation}
      */
-    record Session(Export.Queue queue, boolean writable, boolean structured, boolean baseAllocation) {}
+    record Session(Way way, boolean writable, boolean structured, boolean baseAllocation) {}
 
     private final Inbound in;
     private final Outbound out;
     private final Export export;
+    private final Ways ways;
     private final NbdOptions options;
     /** Why no export is given to this client; null if it may have it. */
     private final @Nullable String refusal;
 
     private boolean noZeroes;
     private boolean structured;
-    private Export.@Nullable Queue opened;
+    private @Nullable Way opened;
     /** The export for which base:allocation was agreed. */
     private @Nullable String contextExport;
 
-    Negotiation(Inbound in, Outbound out, Export export, NbdOptions options, @Nullable String refusal) {
+    Negotiation(Inbound in, Outbound out, Export export, Ways ways, NbdOptions options, @Nullable String refusal) {
         this.in = in;
         this.out = out;
         this.export = export;
+        this.ways = ways;
         this.options = options;
         this.refusal = refusal;
     }
@@ -165,8 +167,8 @@ final class Negotiation {
         if (refusal != null || !isExport(name)) {
             return new Step.End();
         }
-        Export.Queue queue = openQueue();
-        if (queue == null) {
+        Way way = openWay();
+        if (way == null) {
             return new Step.End();
         }
         out.reserve(10 + Protocol.EXPORT_NAME_PADDING_BYTES);
@@ -175,7 +177,7 @@ final class Negotiation {
         if (!noZeroes) {
             to.put(new byte[Protocol.EXPORT_NAME_PADDING_BYTES]);
         }
-        return new Step.Start(session(queue, name));
+        return new Step.Start(session(way, name));
     }
 
     private Step list(int option, ByteBuffer data) throws IOException, Malformed {
@@ -210,10 +212,10 @@ final class Negotiation {
             reply(option, Protocol.REP_ERR_UNKNOWN, "no export of that name");
             return new Step.Continue();
         }
-        Export.@Nullable Queue queue = null;
+        Way way = null;
         if (option == Protocol.OPT_GO) {
-            queue = openQueue();
-            if (queue == null) {
+            way = openWay();
+            if (way == null) {
                 reply(option, Protocol.REP_ERR_PLATFORM, "no queue could be opened on the image");
                 return new Step.End();
             }
@@ -231,7 +233,7 @@ final class Negotiation {
             infoString(option, Protocol.INFO_DESCRIPTION, options.description());
         }
         reply(option, Protocol.REP_ACK, "");
-        return queue == null ? new Step.Continue() : new Step.Start(session(queue, request.exportName()));
+        return way == null ? new Step.Continue() : new Step.Start(session(way, request.exportName()));
     }
 
     private Step metaContext(int option, ContextRequest request) throws IOException {
@@ -266,10 +268,10 @@ final class Negotiation {
         return option == Protocol.OPT_GO ? new Step.End() : new Step.Continue();
     }
 
-    /** The session's queue; null, with a line in the log, if the image gives none. */
-    private Export.@Nullable Queue openQueue() {
+    /** The session's way to the export; null, with a line in the log, if the image gives none. */
+    private @Nullable Way openWay() {
         try {
-            opened = export.openQueue();
+            opened = ways.open();
         } catch (IOException e) {
             options.log().accept("no queue for a client: " + e.getMessage());
         }
@@ -281,8 +283,8 @@ final class Negotiation {
         return name.isEmpty() || name.equals(options.exportName());
     }
 
-    private Session session(Export.Queue queue, String exportName) {
-        return new Session(queue, isWritable(), structured, exportName.equals(contextExport));
+    private Session session(Way way, String exportName) {
+        return new Session(way, isWritable(), structured, exportName.equals(contextExport));
     }
 
     private boolean isWritable() {

@@ -5,8 +5,8 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.channels.WritableByteChannel;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The replies on their way to a client: headers and data lie one after the other in one native buffer, which leaves in one
@@ -20,17 +20,36 @@ final class Outbound implements AutoCloseable {
     /** What one reply may take; longer reads leave in pieces. */
     static final int MAX_BYTES = (2 << 20) + 4096;
 
-    private final WritableByteChannel channel;
-    private Arena arena;
+    /** Where replies go. */
+    interface Sink {
+        /** Takes all bytes from position to limit before it returns. */
+        void send(ByteBuffer bytes) throws IOException;
+    }
+
+    private final Sink sink;
+    /** Where the first byte lies. */
+    private final int origin;
+
+    private @Nullable Arena arena;
     private MemorySegment segment;
     private ByteBuffer buffer;
     private Consumer<ByteBuffer> beforeSending = outgoing -> {};
 
-    Outbound(WritableByteChannel channel) {
-        this.channel = channel;
+    /** With a buffer that grows. */
+    Outbound(Sink sink) {
+        this.sink = sink;
+        this.origin = 0;
         this.arena = Arena.ofConfined();
         this.segment = arena.allocate(INITIAL_BYTES, 4096);
         this.buffer = segment.asByteBuffer().order(ByteOrder.BIG_ENDIAN);
+    }
+
+    /** In memory of the caller's, which does not grow. */
+    Outbound(Sink sink, MemorySegment memory, int origin) {
+        this.sink = sink;
+        this.origin = origin;
+        this.segment = memory;
+        this.buffer = memory.asByteBuffer().order(ByteOrder.BIG_ENDIAN).position(origin);
     }
 
     /** Has the outgoing bytes shown to someone, who may change them in place, each time before they leave. */
@@ -66,24 +85,32 @@ final class Outbound implements AutoCloseable {
 
     /** Bytes that wait to be sent. */
     int pendingBytes() {
-        return buffer.position();
+        return buffer.position() - origin;
+    }
+
+    /** The bytes that wait, in place. */
+    MemorySegment pending() {
+        return segment.asSlice(origin, buffer.position() - origin);
+    }
+
+    /** Forgets what waits. */
+    void reset() {
+        buffer.clear().position(origin);
     }
 
     /** Sends all that waits; returns when the host has taken it. */
     void flush() throws IOException {
-        if (buffer.position() == 0) {
+        if (buffer.position() == origin) {
             return;
         }
         beforeSending.accept(buffer);
-        buffer.flip();
-        while (buffer.hasRemaining()) {
-            channel.write(buffer);
-        }
-        buffer.clear();
+        buffer.flip().position(origin);
+        sink.send(buffer);
+        reset();
     }
 
     private void grow(int bytes) {
-        if (bytes > MAX_BYTES) {
+        if (bytes > MAX_BYTES || arena == null) {
             throw new IllegalArgumentException("a reply of " + bytes + " bytes in one piece");
         }
         int size = Math.min(MAX_BYTES, Math.max(bytes, buffer.capacity() * 2));
@@ -95,6 +122,9 @@ final class Outbound implements AutoCloseable {
 
     @Override
     public void close() {
-        arena.close();
+        if (arena != null) {
+            arena.close();
+            arena = null;
+        }
     }
 }

@@ -111,10 +111,19 @@ final class Protocol {
     static final int MAX_OPTIONS = 256;
     /** Longest read that is served and longest payload that is taken; what has no payload may be longer. */
     static final int MAX_REQUEST_BYTES = 32 << 20;
+    /** Longer reads and writes are done in pieces of this; no cluster is larger. */
+    static final int PIECE_BYTES = 2 << 20;
+    /** Payloads up to this lie in the buffer of requests. */
+    static final int SHORT_PAYLOAD_BYTES = Inbound.BYTES / 2;
     /** What {@code NBD_INFO_BLOCK_SIZE} prefers: small requests below it cost as much as one of it. */
     static final int PREFERRED_BLOCK_BYTES = 4096;
     /** Most runs in one answer to a block status request. */
     static final int MAX_STATUS_RUNS = 1024;
     /** Most questions to the disk for one block status request; adjacent runs of one kind are merged into one answer. */
     static final int MAX_STATUS_LOOKUPS = 8192;
+
+    /** How much of a long write is done at once: pieces end where no cluster is cut. */
+    static int pieceAt(long offset, int left) {
+        return (int) Math.min(left, PIECE_BYTES - offset % PIECE_BYTES);
+    }
 }

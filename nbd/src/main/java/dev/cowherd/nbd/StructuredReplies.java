@@ -1,6 +1,7 @@
 package dev.cowherd.nbd;
 
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 
@@ -12,32 +13,47 @@ final class StructuredReplies implements Replies {
     /** Reads from here on are asked for holes first; below it the question costs more than the bytes. */
     private static final int SPARSE_READ_BYTES = 64 << 10;
 
-    private static final int DATA_HEADER_BYTES = Protocol.CHUNK_HEADER_BYTES + 8;
+    static final int DATA_HEADER_BYTES = Protocol.CHUNK_HEADER_BYTES + 8;
     private static final int HOLE_BYTES = Protocol.CHUNK_HEADER_BYTES + 12;
+    /** The longest answer to a block status request. */
+    static final int STATUS_BYTES = Protocol.CHUNK_HEADER_BYTES + 4 + 8 * Protocol.MAX_STATUS_RUNS;
 
     private final Outbound out;
-    private final DiskRequests disk;
 
-    StructuredReplies(Outbound out, DiskRequests disk) {
+    StructuredReplies(Outbound out) {
         this.out = out;
-        this.disk = disk;
     }
 
     @Override
-    public void read(long cookie, long offset, int length, boolean dontFragment) throws IOException {
+    public void read(DiskRequests disk, long cookie, long offset, int length, boolean dontFragment) throws IOException {
         if (length == 0) {
             out.reserve(Protocol.CHUNK_HEADER_BYTES);
             header(Protocol.CHUNK_FLAG_DONE, Protocol.CHUNK_NONE, cookie, 0);
-        } else if (dontFragment && length > PIECE_BYTES) {
-            readAsOneChunk(cookie, offset, length);
-        } else if (dontFragment || length < SPARSE_READ_BYTES) {
-            readData(cookie, offset, length, true);
+        } else if (isPlain(length, dontFragment)) {
+            readData(disk, cookie, offset, length, true);
+        } else if (dontFragment) {
+            readAsOneChunk(disk, cookie, offset, length);
         } else {
-            readSparse(cookie, offset, length);
+            readSparse(disk, cookie, offset, length);
         }
     }
 
-    private void readSparse(long cookie, long offset, int length) throws IOException {
+    @Override
+    public boolean isPlain(int length, boolean dontFragment) {
+        return length > 0 && length <= (dontFragment ? Protocol.PIECE_BYTES : SPARSE_READ_BYTES - 1);
+    }
+
+    @Override
+    public MemorySegment plainData(int length) {
+        return out.ahead(DATA_HEADER_BYTES, length);
+    }
+
+    @Override
+    public void plainDone(long cookie, long offset, int length, int error) throws IOException {
+        dataDone(cookie, offset, length, error, true);
+    }
+
+    private void readSparse(DiskRequests disk, long cookie, long offset, int length) throws IOException {
         int done = 0;
         while (done < length) {
             long at = offset + done;
@@ -47,13 +63,13 @@ final class StructuredReplies implements Replies {
                 error(cookie, Protocol.EIO, "block status failed at " + at);
                 return;
             }
-            int step = (int) Math.min(run.length(), run.zero() ? left : Math.min(left, PIECE_BYTES));
+            int step = (int) Math.min(run.length(), run.zero() ? left : Math.min(left, Protocol.PIECE_BYTES));
             boolean last = step == left;
             if (run.zero()) {
                 out.reserve(HOLE_BYTES);
                 header(flags(last), Protocol.CHUNK_OFFSET_HOLE, cookie, 12);
                 out.bytes().putLong(at).putInt(step);
-            } else if (!readData(cookie, at, step, last)) {
+            } else if (!readData(disk, cookie, at, step, last)) {
                 return;
             }
             done += step;
@@ -61,9 +77,12 @@ final class StructuredReplies implements Replies {
     }
 
     /** One chunk of data, read whole before it is sent; false if the disk could not and the client has been told. */
-    private boolean readData(long cookie, long offset, int length, boolean last) throws IOException {
+    private boolean readData(DiskRequests disk, long cookie, long offset, int length, boolean last) throws IOException {
         out.reserve(DATA_HEADER_BYTES + length);
-        int error = disk.read(offset, out.ahead(DATA_HEADER_BYTES, length));
+        return dataDone(cookie, offset, length, disk.read(offset, plainData(length)), last);
+    }
+
+    private boolean dataDone(long cookie, long offset, int length, int error, boolean last) throws IOException {
         if (error != 0) {
             error(cookie, error, "read failed");
             return false;
@@ -74,10 +93,10 @@ final class StructuredReplies implements Replies {
     }
 
     /** The client wants no fragments: the chunk is longer than the buffer, so it leaves in pieces. */
-    private void readAsOneChunk(long cookie, long offset, int length) throws IOException {
+    private void readAsOneChunk(DiskRequests disk, long cookie, long offset, int length) throws IOException {
         int done = 0;
         while (done < length) {
-            int piece = Math.min(length - done, PIECE_BYTES);
+            int piece = Math.min(length - done, Protocol.PIECE_BYTES);
             int head = done == 0 ? DATA_HEADER_BYTES : 0;
             out.reserve(head + piece);
             int error = disk.read(offset + done, out.ahead(head, piece));
@@ -98,9 +117,9 @@ final class StructuredReplies implements Replies {
     }
 
     @Override
-    public void blockStatus(long cookie, long offset, long length, boolean one) throws IOException {
+    public void blockStatus(DiskRequests disk, long cookie, long offset, long length, boolean one) throws IOException {
         int maxRuns = one ? 1 : Protocol.MAX_STATUS_RUNS;
-        out.reserve(Protocol.CHUNK_HEADER_BYTES + 4 + 8 * maxRuns);
+        out.reserve(STATUS_BYTES - 8 * (Protocol.MAX_STATUS_RUNS - maxRuns));
         ByteBuffer to = out.bytes();
         int start = to.position();
         int at = start + Protocol.CHUNK_HEADER_BYTES + 4;

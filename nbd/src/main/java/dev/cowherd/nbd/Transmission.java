@@ -4,78 +4,54 @@ import java.io.IOException;
 import java.net.ProtocolException;
 import java.nio.ByteBuffer;
 import java.util.function.BooleanSupplier;
-import java.util.function.Consumer;
 
 /**
- * The second part of a connection: requests in, replies out, in the order they came ("Transmission phase").
- *
- * <p>All requests that have arrived are taken with one read of the socket, their replies gathered, and sent with one write
- * when no whole request is left or {@link #BATCH_BYTES} have been moved for them: large enough that calls of the host are few,
- * small enough that the client works on the first replies while the next are made. Replies that promise durability wait until
- * no whole request is left, because one flush serves all of them.
+ * The second part of a connection: takes requests apart, refuses what breaks a rule, and has the rest done ("Transmission
+ * phase", "Request types"). What is refused is taken off the wire all the same.
  */
 final class Transmission {
-    /** Replies leave when so many bytes have been read and written for them. */
-    static final int BATCH_BYTES = 32 << 10;
-
     private final Inbound in;
-    private final Outbound out;
-    private final Negotiation.Session session;
-    private final long exportBytes;
-    private final Replies replies;
-    private final Writes writes;
-    private final Debt debt;
+    private final Performer performer;
+    private final Terms terms;
     private final BooleanSupplier stopping;
 
-    Transmission(
-            Inbound in,
-            Outbound out,
-            Negotiation.Session session,
-            Writes.Terms terms,
-            Consumer<String> log,
-            BooleanSupplier stopping) {
+    /**
+     * What was agreed, and what may be done.
+     *
+     * @param exportBytes the export's size
+     * @param writable whether it may be changed at all
+     * @param discards whether trimming and zeroing may give space back
+     * @param durable whether every change is durable when it is answered
+     * @param structured whether replies are structured
+     * @param baseAllocation whether the client may ask for block status
+     */
+    record Terms(
+            long exportBytes,
+            boolean writable,
+            boolean discards,
+            boolean durable,
+            boolean structured,
+            boolean baseAllocation) {}
+
+    Transmission(Inbound in, Performer performer, Terms terms, BooleanSupplier stopping) {
         this.in = in;
-        this.out = out;
-        this.session = session;
-        this.exportBytes = terms.exportBytes();
-        DiskRequests disk = new DiskRequests(session.queue(), log);
-        this.replies = session.structured() ? new StructuredReplies(out, disk) : new SimpleReplies(out, disk);
-        this.debt = new Debt(disk);
-        this.writes = new Writes(in, out, replies, disk, debt, terms);
+        this.performer = performer;
+        this.terms = terms;
         this.stopping = stopping;
     }
 
-    /** Serves until the client says goodbye, leaves, breaks the protocol, or the server stops. */
+    /** Takes requests until the client says goodbye, leaves, breaks the protocol, or the server stops. */
     void run() throws IOException {
-        out.beforeSending(debt::settle);
-        try (writes) {
-            serve();
-            out.flush();
-        }
-    }
-
-    private void serve() throws IOException {
-        long written = 0;
-        while (!stopping.getAsBoolean()) {
-            if (!in.has(Protocol.REQUEST_BYTES)) {
-                out.flush();
-                written = 0;
-                if (!in.await(Protocol.REQUEST_BYTES)) {
-                    return;
-                }
-            } else if (out.pendingBytes() + written >= BATCH_BYTES && debt.isEmpty()) {
-                out.flush();
-                written = 0;
-            }
-            if (!serveOne()) {
+        while (in.await(Protocol.REQUEST_BYTES) && !stopping.getAsBoolean()) {
+            performer.next();
+            if (!takeOne()) {
                 return;
             }
-            written += writes.takeBytesWritten();
         }
     }
 
     /** False for the client's goodbye. */
-    private boolean serveOne() throws IOException {
+    private boolean takeOne() throws IOException {
         ByteBuffer request = in.bytes();
         int magic = request.getInt();
         int flags = Short.toUnsignedInt(request.getShort());
@@ -92,47 +68,114 @@ final class Transmission {
             case Protocol.CMD_DISC -> {
                 return false;
             }
-            case Protocol.CMD_WRITE -> writes.write(flags, cookie, offset, length);
-            case Protocol.CMD_FLUSH -> writes.flush(flags, cookie, offset, length);
-            case Protocol.CMD_TRIM -> writes.trim(flags, cookie, offset, length);
-            case Protocol.CMD_WRITE_ZEROES -> writes.writeZeroes(flags, cookie, offset, length);
-            default -> replies.error(cookie, Protocol.EINVAL, "command " + command + " is unknown here");
+            case Protocol.CMD_WRITE -> write(flags, cookie, offset, length);
+            case Protocol.CMD_FLUSH -> flush(flags, cookie, offset, length);
+            case Protocol.CMD_TRIM -> trim(flags, cookie, offset, length);
+            case Protocol.CMD_WRITE_ZEROES -> writeZeroes(flags, cookie, offset, length);
+            default -> performer.error(cookie, Protocol.EINVAL, "command " + command + " is unknown here");
         }
         return true;
     }
 
     private void read(int flags, long cookie, long offset, long length) throws IOException {
-        int allowed = session.structured() ? Protocol.CMD_FLAG_DF : 0;
+        int allowed = terms.structured() ? Protocol.CMD_FLAG_DF : 0;
         if (refused(flags, allowed, cookie, offset, length)) {
             return;
         }
         if (length > Protocol.MAX_REQUEST_BYTES) {
-            replies.error(cookie, Protocol.EINVAL, "more than " + Protocol.MAX_REQUEST_BYTES + " bytes at once");
+            performer.error(cookie, Protocol.EINVAL, "more than " + Protocol.MAX_REQUEST_BYTES + " bytes at once");
             return;
         }
-        replies.read(cookie, offset, (int) length, (flags & Protocol.CMD_FLAG_DF) != 0);
+        performer.read(cookie, offset, (int) length, (flags & Protocol.CMD_FLAG_DF) != 0);
     }
 
     private void blockStatus(int flags, long cookie, long offset, long length) throws IOException {
-        if (!session.baseAllocation()) {
-            replies.error(cookie, Protocol.EINVAL, "no metadata context was agreed");
+        if (!terms.baseAllocation()) {
+            performer.error(cookie, Protocol.EINVAL, "no metadata context was agreed");
         } else if (length == 0) {
-            replies.error(cookie, Protocol.EINVAL, "a block status request for no bytes");
+            performer.error(cookie, Protocol.EINVAL, "a block status request for no bytes");
         } else if (!refused(flags, Protocol.CMD_FLAG_REQ_ONE, cookie, offset, length)) {
-            replies.blockStatus(cookie, offset, length, (flags & Protocol.CMD_FLAG_REQ_ONE) != 0);
+            performer.blockStatus(cookie, offset, length, (flags & Protocol.CMD_FLAG_REQ_ONE) != 0);
         }
     }
 
     private boolean refused(int flags, int allowedFlags, long cookie, long offset, long length) throws IOException {
         // FUA means nothing to what changes nothing, and goes where it is offered.
-        int allowed = session.writable() ? allowedFlags | Protocol.CMD_FLAG_FUA : allowedFlags;
+        int allowed = terms.writable() ? allowedFlags | Protocol.CMD_FLAG_FUA : allowedFlags;
+        return refusedRange(flags, allowed, cookie, offset, length, Protocol.EINVAL);
+    }
+
+    private boolean refusedRange(int flags, int allowed, long cookie, long offset, long length, int pastTheEnd)
+            throws IOException {
         if ((flags & ~allowed) != 0) {
-            replies.error(cookie, Protocol.EINVAL, "flags 0x%x do not belong to this command".formatted(flags));
-        } else if (offset < 0 || length > exportBytes - offset) {
-            replies.error(cookie, Protocol.EINVAL, "the range reaches past the export's " + exportBytes + " bytes");
+            performer.error(cookie, Protocol.EINVAL, "flags 0x%x do not belong to this command".formatted(flags));
+        } else if (offset < 0 || length > terms.exportBytes() - offset) {
+            performer.error(
+                    cookie, pastTheEnd, "the range reaches past the export's " + terms.exportBytes() + " bytes");
         } else {
             return false;
         }
         return true;
+    }
+
+    private boolean refusedChange(int flags, int allowed, long cookie, long offset, long length, int pastTheEnd)
+            throws IOException {
+        if (terms.writable()) {
+            return refusedRange(flags, allowed, cookie, offset, length, pastTheEnd);
+        }
+        performer.error(cookie, Protocol.EPERM, "the export is read-only");
+        return true;
+    }
+
+    private boolean durable(int flags) {
+        return terms.durable() || (flags & Protocol.CMD_FLAG_FUA) != 0;
+    }
+
+    private void write(int flags, long cookie, long offset, long length) throws IOException {
+        if (length > Protocol.MAX_REQUEST_BYTES) {
+            throw new ProtocolException("a write of " + length + " bytes");
+        }
+        if (refusedChange(flags, Protocol.CMD_FLAG_FUA, cookie, offset, length, Protocol.ENOSPC)) {
+            in.skip(length);
+        } else if (length == 0) {
+            performer.done(cookie, durable(flags));
+        } else {
+            performer.write(cookie, offset, (int) length, durable(flags));
+        }
+    }
+
+    private void writeZeroes(int flags, long cookie, long offset, long length) throws IOException {
+        int allowed = Protocol.CMD_FLAG_FUA | Protocol.CMD_FLAG_NO_HOLE | Protocol.CMD_FLAG_FAST_ZERO;
+        if (refusedChange(flags, allowed, cookie, offset, length, Protocol.ENOSPC)) {
+            return;
+        }
+        boolean mayUnmap = terms.discards() && (flags & Protocol.CMD_FLAG_NO_HOLE) == 0;
+        boolean onlyIfFast = (flags & Protocol.CMD_FLAG_FAST_ZERO) != 0;
+        if (length == 0) {
+            performer.done(cookie, durable(flags));
+        } else {
+            performer.writeZeroes(cookie, offset, length, mayUnmap, onlyIfFast, durable(flags));
+        }
+    }
+
+    private void trim(int flags, long cookie, long offset, long length) throws IOException {
+        if (refusedChange(flags, Protocol.CMD_FLAG_FUA, cookie, offset, length, Protocol.EINVAL)) {
+            return;
+        }
+        if (length == 0 || !terms.discards()) {
+            performer.done(cookie, durable(flags));
+        } else {
+            performer.trim(cookie, offset, length, durable(flags));
+        }
+    }
+
+    private void flush(int flags, long cookie, long offset, long length) throws IOException {
+        if (!terms.writable()) {
+            performer.error(cookie, Protocol.EINVAL, "the export is read-only and offers no flush");
+        } else if (offset != 0 || length != 0 || (flags & ~Protocol.CMD_FLAG_FUA) != 0) {
+            performer.error(cookie, Protocol.EINVAL, "a flush has no range and no flags");
+        } else {
+            performer.done(cookie, true);
+        }
     }
 }

@@ -1,5 +1,6 @@
 package dev.cowherd.nbd;
 
+import dev.cowherd.storage.fiber.FiberLoop;
 import java.io.EOFException;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -13,6 +14,11 @@ record FileExport(Path path, long sizeBytes) implements Export {
     @Override
     public boolean isWritable() {
         return true;
+    }
+
+    @Override
+    public Pipeline openPipeline(FiberLoop loop, int depth) throws IOException {
+        return new FiberPipeline(this, loop);
     }
 
     @Override

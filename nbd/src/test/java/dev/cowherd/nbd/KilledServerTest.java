@@ -2,6 +2,7 @@ package dev.cowherd.nbd;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.cowherd.image.Engine;
 import dev.cowherd.nbd.RawClient.SimpleReply;
 import dev.cowherd.testkit.QemuImg;
 import dev.cowherd.testkit.Ran;
@@ -20,12 +21,20 @@ import java.util.concurrent.atomic.AtomicIntegerArray;
 import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.RepetitionInfo;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /**
  * {@code kill -9} of a server in the middle of writes by several connections: the image opens, QEMU's check finds at most leaks,
  * and all that one connection's flush covered is there, whichever connection wrote it.
  */
+@ParameterizedClass(name = "{0}")
+@EnumSource(names = {"SYNC", "RING"})
 class KilledServerTest {
+    @Parameter
+    private Engine engine = Engine.AUTO;
+
     private static final int BLOCK = 4096;
     private static final int BLOCKS = 4096;
     private static final int WRITERS = 4;
@@ -49,7 +58,7 @@ class KilledServerTest {
         Path image = makeImage(repetition.getCurrentRepetition());
         Path address = folder.resolve("address");
         int killAt = 200 + random.nextInt(2000);
-        try (RunningPeer server = ServerProcess.start(image, address)) {
+        try (RunningPeer server = ServerProcess.start(image, address, engine)) {
             URI uri = ServerProcess.uriIn(address);
             List<Thread> clients = new ArrayList<>();
             for (int i = 0; i < WRITERS; i++) {

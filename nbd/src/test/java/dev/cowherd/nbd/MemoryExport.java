@@ -1,5 +1,6 @@
 package dev.cowherd.nbd;
 
+import dev.cowherd.storage.fiber.FiberLoop;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -39,6 +40,11 @@ final class MemoryExport implements Export {
     @Override
     public boolean isWritable() {
         return true;
+    }
+
+    @Override
+    public Pipeline openPipeline(FiberLoop loop, int depth) throws IOException {
+        return new FiberPipeline(this, loop);
     }
 
     @Override

@@ -2,6 +2,7 @@ package dev.cowherd.nbd;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.cowherd.image.Engine;
 import dev.cowherd.nbd.RawClient.OptionReply;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -14,9 +15,17 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** The handshake, byte by byte: what is answered, what is refused, and what ends the connection and only that. */
+@ParameterizedClass(name = "{0}")
+@EnumSource(names = {"SYNC", "RING"})
 class NegotiationTest {
+    @Parameter
+    private Engine engine = Engine.AUTO;
+
     private static final byte[] NOTHING = new byte[0];
     private static final long SIZE = 1 << 20;
 
@@ -24,15 +33,17 @@ class NegotiationTest {
     private final ConcurrentLinkedQueue<String> log = new ConcurrentLinkedQueue<>();
     private NbdServer server;
 
-    static NbdOptions anyPort() {
-        return NbdOptions.defaults().withAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
+    static NbdOptions anyPort(Engine engine) {
+        return NbdOptions.defaults()
+                .withEngine(engine)
+                .withAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
     }
 
     @BeforeEach
     void start() throws IOException {
         server = NbdServer.start(
                 export,
-                anyPort().withExportName("vm 1").withDescription("a disk").withLog(log::add));
+                anyPort(engine).withExportName("vm 1").withDescription("a disk").withLog(log::add));
     }
 
     @AfterEach
@@ -261,7 +272,7 @@ class NegotiationTest {
 
     @Test
     void aClientThatSaysNothingGivesItsPlaceBack() throws IOException {
-        NbdOptions hasty = anyPort().withMaxConnections(1).withHandshakeTimeout(Duration.ofMillis(200));
+        NbdOptions hasty = anyPort(engine).withMaxConnections(1).withHandshakeTimeout(Duration.ofMillis(200));
         try (NbdServer small = NbdServer.start(export, hasty);
                 RawClient silent = RawClient.connect(small)) {
             silent.readGreeting();

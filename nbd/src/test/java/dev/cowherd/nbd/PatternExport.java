@@ -1,5 +1,6 @@
 package dev.cowherd.nbd;
 
+import dev.cowherd.storage.fiber.FiberLoop;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -66,6 +67,11 @@ final class PatternExport implements Export {
     @Override
     public boolean isWritable() {
         return false;
+    }
+
+    @Override
+    public Pipeline openPipeline(FiberLoop loop, int depth) throws IOException {
+        return new FiberPipeline(this, loop);
     }
 
     @Override

@@ -2,6 +2,7 @@ package dev.cowherd.nbd;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.cowherd.image.Engine;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.EOFException;
@@ -13,6 +14,7 @@ import java.net.URI;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 
 /** A client that sends exactly the bytes a test wants, and takes apart what comes back. */
@@ -191,6 +193,18 @@ final class RawClient implements AutoCloseable {
     SimpleReply readSimpleReply() throws IOException {
         assertThat(in.readInt()).isEqualTo(Protocol.SIMPLE_REPLY_MAGIC);
         return new SimpleReply(in.readInt(), in.readLong());
+    }
+
+    /** Replies to so many requests that were under way at once: with the ring engine in any order, here by their cookies. */
+    List<SimpleReply> readSimpleReplies(int count, Engine engine) throws IOException {
+        List<SimpleReply> replies = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            replies.add(readSimpleReply());
+        }
+        if (engine == Engine.RING) {
+            replies.sort(Comparator.comparingLong(SimpleReply::cookie));
+        }
+        return replies;
     }
 
     Chunk readChunk() throws IOException {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskOptions;
+import dev.cowherd.image.Engine;
 import dev.cowherd.testkit.Peers;
 import dev.cowherd.testkit.Processes;
 import dev.cowherd.testkit.QemuImg;
@@ -25,12 +26,20 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /**
  * A chain made by QEMU (a compressed overlay over qcow2 over raw, of three sizes, with holes) served to the clients that people
  * use, over TCP and over a socket file, and compared byte for byte with what QEMU reads in it.
  */
+@ParameterizedClass(name = "{0}")
+@EnumSource(names = {"SYNC", "RING"})
 class RealClientsTest {
+    @Parameter
+    private Engine engine = Engine.AUTO;
+
     private static final int MIB = 1 << 20;
 
     @TempDir
@@ -84,10 +93,11 @@ class RealClientsTest {
     @BeforeEach
     void serve() throws IOException {
         disk = Disk.open(top, DiskOptions.defaults());
-        tcp = NbdServer.start(disk, NegotiationTest.anyPort().withLog(log::add));
+        tcp = NbdServer.start(disk, NegotiationTest.anyPort(engine).withLog(log::add));
         unix = NbdServer.start(
                 disk,
                 NbdOptions.defaults()
+                        .withEngine(engine)
                         .withAddress(UnixDomainSocketAddress.of(folder.resolve("nbd.sock")))
                         .withExportName("vm 1")
                         .withDescription("a chain")
@@ -168,7 +178,7 @@ class RealClientsTest {
 
     @Test
     void simpleRepliesCarryTheSameContent() throws IOException {
-        NbdOptions options = NegotiationTest.anyPort().withStructuredReplies(false);
+        NbdOptions options = NegotiationTest.anyPort(engine).withStructuredReplies(false);
         try (NbdServer server = NbdServer.start(disk, options)) {
             Path copy = folder.resolve("simple.raw");
             run("nbdcopy", "--connections=4", server.uri(), copy.toString());
@@ -225,7 +235,8 @@ class RealClientsTest {
 
     @Test
     void aClientIsToldWhenTheServerIsFull() throws IOException {
-        try (NbdServer small = NbdServer.start(disk, NegotiationTest.anyPort().withMaxConnections(1));
+        try (NbdServer small =
+                        NbdServer.start(disk, NegotiationTest.anyPort(engine).withMaxConnections(1));
                 RawClient first = RawClient.simple(small)) {
             Ran refused = QemuImg.v10().run("info", small.uri());
             assertThat(refused.exit()).isNotZero();

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskOptions;
+import dev.cowherd.image.Engine;
 import dev.cowherd.testkit.Peers;
 import dev.cowherd.testkit.Processes;
 import dev.cowherd.testkit.QemuImg;
@@ -21,12 +22,20 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /**
  * Real clients write an overlay over a raw file through the server; what they wrote is then read by QEMU from the image itself,
  * and its check finds nothing.
  */
+@ParameterizedClass(name = "{0}")
+@EnumSource(names = {"SYNC", "RING"})
 class RealWritersTest {
+    @Parameter
+    private Engine engine = Engine.AUTO;
+
     private static final int MIB = 1 << 20;
     private static final int SIZE = 48 * MIB;
 
@@ -53,6 +62,7 @@ class RealWritersTest {
         server = NbdServer.start(
                 disk,
                 NbdOptions.defaults()
+                        .withEngine(engine)
                         .withAddress(UnixDomainSocketAddress.of(folder.resolve("nbd.sock")))
                         .withLog(log::add));
     }

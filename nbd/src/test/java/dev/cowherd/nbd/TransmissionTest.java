@@ -2,6 +2,7 @@ package dev.cowherd.nbd;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.cowherd.image.Engine;
 import dev.cowherd.nbd.RawClient.Chunk;
 import dev.cowherd.nbd.RawClient.SimpleReply;
 import java.io.IOException;
@@ -12,9 +13,17 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** Requests and replies, byte by byte: every limit and error, and that a refused request leaves the connection whole. */
+@ParameterizedClass(name = "{0}")
+@EnumSource(names = {"SYNC", "RING"})
 class TransmissionTest {
+    @Parameter
+    private Engine engine = Engine.AUTO;
+
     private static final long SIZE = (40L << 20) + 13;
     private static final long BAD = 39L << 20;
 
@@ -25,7 +34,7 @@ class TransmissionTest {
 
     @BeforeEach
     void start() throws IOException {
-        server = NbdServer.start(export, NegotiationTest.anyPort().withLog(log::add));
+        server = NbdServer.start(export, NegotiationTest.anyPort(engine).withLog(log::add));
     }
 
     @AfterEach

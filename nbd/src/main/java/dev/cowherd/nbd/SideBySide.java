@@ -1,0 +1,325 @@
+package dev.cowherd.nbd;
+
+import dev.cowherd.image.RequestQueue;
+import dev.cowherd.storage.fiber.FiberLoop;
+import dev.cowherd.storage.ring.RingDescriptor;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The ring engine: the socket and the disk's files are on one ring, which one thread turns. Requests are taken as they come, each
+ * goes its own way in a slot of its own, and is answered when it is done, whatever is still under way before it.
+ *
+ * <p>A turn is one call of the kernel: it takes the transfers of all requests that arrived together, the replies that are ready, in
+ * one piece, and the wait for more requests. Requests are taken on a fiber, which leaves where the client has sent no more, or
+ * has all slots in use; so neither a client that takes no replies nor one that sends no payload costs more than its own slots.
+ *
+ * <p>A read is not copied: the kernel puts it where it is sent from. A payload is copied once if it is short, because many of those
+ * arrive with one call; of a long one the rest that is still to come is received where it is written from.
+ *
+ * <p>Replies that promise durability wait for one flush that begins after each of their requests was done; those that come during a
+ * flush wait for the next.
+ */
+final class SideBySide implements Performer {
+    private static final long FLUSH = -1;
+
+    private final FiberLoop loop;
+    private final Export.Pipeline pipeline;
+    private final RequestQueue.Handler handler = this::completed;
+    private final Inbound in;
+    private final DiskFailures failures;
+    private final Sender sender;
+    private final Slots slots;
+    /** Done, to be answered after a flush that has not begun. */
+    private final List<Slot> owed = new ArrayList<>();
+    /** Done before the flush that is under way. */
+    private final List<Slot> paying = new ArrayList<>();
+
+    private boolean flushing;
+    private @Nullable Runnable whenReleased;
+    private @Nullable Runnable whenWritten;
+    private @Nullable Throwable end;
+
+    SideBySide(
+            FiberLoop loop,
+            Export.Pipeline pipeline,
+            Inbound in,
+            RingDescriptor socket,
+            DiskFailures failures,
+            int maxInflight,
+            boolean structured,
+            Runnable hangUp) {
+        this.loop = loop;
+        this.pipeline = pipeline;
+        this.in = in;
+        this.failures = failures;
+        this.sender = new Sender(loop, socket, this::release, hangUp);
+        this.slots = new Slots(maxInflight, structured, sender);
+    }
+
+    /** Serves until there is nothing more to serve; all requests have ended then, and their replies have left if the client took them. */
+    void run(Transmission requests) throws IOException {
+        loop.begin(() -> takeAll(requests));
+        while (loop.busy() > 0) {
+            answerAll();
+            sender.push();
+            loop.turn(true);
+        }
+        slots.close();
+        switch (end) {
+            case null -> {}
+            case IOException e -> throw e;
+            case RuntimeException e -> throw e;
+            default -> throw new IllegalStateException("a connection failed", end);
+        }
+    }
+
+    /** Until nothing is left that could go on now: the turn that follows waits. */
+    private void answerAll() {
+        do {
+            pipeline.take(handler);
+        } while (payDebts());
+    }
+
+    private void takeAll(Transmission requests) {
+        try {
+            requests.run();
+        } catch (IOException | RuntimeException | Error e) {
+            end = e;
+            sender.lose();
+        }
+        while (slots.used() > 0) {
+            awaitRelease();
+        }
+    }
+
+    private void awaitRelease() {
+        FiberLoop.leaveUntil(goOn -> {
+            whenReleased = goOn;
+            return true;
+        });
+    }
+
+    private void release(Slot slot) {
+        slots.release(slot);
+        Runnable goOn = whenReleased;
+        if (goOn != null) {
+            whenReleased = null;
+            goOn.run();
+        }
+    }
+
+    /** A slot for the request at hand, as soon as there is one. */
+    private Slot slot(int payloadBytes) {
+        Slot slot = slots.take(Math.min(payloadBytes, Protocol.PIECE_BYTES));
+        while (slot == null) {
+            awaitRelease();
+            slot = slots.take(Math.min(payloadBytes, Protocol.PIECE_BYTES));
+        }
+        return slot;
+    }
+
+    @Override
+    public void next() {}
+
+    @Override
+    public void read(long cookie, long offset, int length, boolean dontFragment) {
+        Slot slot = slot(length);
+        if (slot.replies.isPlain(length, dontFragment)) {
+            slot.begin(cookie, offset, length, Slot.Then.READ);
+            pipeline.read(slot.number, offset, slot.payload(length));
+        } else {
+            slot.begin(cookie, offset, length, Slot.Then.ANSWERED);
+            pipeline.perform(
+                    slot.number,
+                    queue ->
+                            slot.replies.read(new DiskRequests(queue, failures), cookie, offset, length, dontFragment));
+        }
+    }
+
+    @Override
+    public void blockStatus(long cookie, long offset, long length, boolean one) {
+        Slot slot = slot(StructuredReplies.STATUS_BYTES);
+        slot.begin(cookie, offset, 0, Slot.Then.ANSWERED);
+        pipeline.perform(
+                slot.number,
+                queue -> slot.replies.blockStatus(new DiskRequests(queue, failures), cookie, offset, length, one));
+    }
+
+    @Override
+    public void write(long cookie, long offset, int length, boolean durable) throws IOException {
+        Slot slot = slot(length);
+        slot.begin(cookie, offset, length, Slot.Then.CHANGE);
+        slot.durable = durable;
+        slot.what = "write";
+        boolean taken = false;
+        try {
+            if (length > Protocol.PIECE_BYTES) {
+                writePieces(slot);
+            } else {
+                receive(slot.payload(length), length);
+            }
+            taken = true;
+        } finally {
+            if (!taken) {
+                release(slot);
+            }
+        }
+        if (length > Protocol.PIECE_BYTES) {
+            changed(slot);
+        } else {
+            pipeline.write(slot.number, offset, slot.payload(length));
+        }
+    }
+
+    private void receive(MemorySegment payload, int length) throws IOException {
+        if (length <= Protocol.SHORT_PAYLOAD_BYTES) {
+            // With what is missing the next requests come.
+            in.require(length);
+        }
+        in.receive(payload);
+    }
+
+    /** Longer than a slot: one piece after the other. */
+    private void writePieces(Slot slot) throws IOException {
+        slot.then = Slot.Then.PIECE;
+        int done = 0;
+        while (done < slot.length && slot.error == 0) {
+            long at = slot.offset + done;
+            MemorySegment piece = slot.payload(Protocol.pieceAt(at, slot.length - done));
+            in.receive(piece);
+            done += (int) piece.byteSize();
+            pipeline.write(slot.number, at, piece);
+            FiberLoop.leaveUntil(goOn -> {
+                whenWritten = goOn;
+                return true;
+            });
+        }
+        in.skip(slot.length - done);
+    }
+
+    @Override
+    public void writeZeroes(
+            long cookie, long offset, long length, boolean mayUnmap, boolean onlyIfFast, boolean durable) {
+        Slot slot = slot(0);
+        slot.begin(cookie, offset, 0, Slot.Then.CHANGE);
+        slot.durable = durable;
+        slot.what = "write of zeros";
+        pipeline.perform(
+                slot.number,
+                queue -> slot.error =
+                        new DiskRequests(queue, failures).writeZeroes(offset, length, mayUnmap, onlyIfFast));
+    }
+
+    @Override
+    public void trim(long cookie, long offset, long length, boolean durable) {
+        Slot slot = slot(0);
+        slot.begin(cookie, offset, 0, Slot.Then.CHANGE);
+        slot.durable = durable;
+        slot.what = "trim";
+        pipeline.perform(slot.number, queue -> slot.error = new DiskRequests(queue, failures).trim(offset, length));
+    }
+
+    @Override
+    public void done(long cookie, boolean durable) throws IOException {
+        Slot slot = slot(0);
+        slot.begin(cookie, 0, 0, Slot.Then.CHANGE);
+        slot.durable = durable;
+        changed(slot);
+    }
+
+    @Override
+    public void error(long cookie, int error, String message) throws IOException {
+        Slot slot = slot(0);
+        slot.begin(cookie, 0, 0, Slot.Then.ANSWERED);
+        slot.replies.error(cookie, error, message);
+        sender.add(slot);
+    }
+
+    private void completed(long token, @Nullable Throwable failure) {
+        try {
+            if (token == FLUSH) {
+                flushed(failure);
+            } else {
+                completed(slots.get((int) token), failure);
+            }
+        } catch (IOException e) {
+            throw new IllegalStateException("a short reply has room in its slot", e);
+        }
+    }
+
+    private void completed(Slot slot, @Nullable Throwable failure) throws IOException {
+        switch (slot.then) {
+            case READ -> {
+                int error = failure == null ? 0 : failures.failed("read", slot.offset, slot.length, failure);
+                slot.replies.plainDone(slot.cookie, slot.offset, slot.length, error);
+                sender.add(slot);
+            }
+            case CHANGE -> {
+                if (failure != null) {
+                    slot.error = failures.failed(slot.what, slot.offset, slot.length, failure);
+                }
+                changed(slot);
+            }
+            case ANSWERED -> {
+                if (failure != null) {
+                    if (!(failure instanceof IOException)) {
+                        failures.failed("an answer", failure);
+                    }
+                    // The reply may have begun and cannot be ended: the protocol has no way left but to hang up.
+                    sender.lose();
+                }
+                sender.add(slot);
+            }
+            case PIECE -> {
+                if (failure != null) {
+                    slot.error = failures.failed(slot.what, slot.offset, slot.length, failure);
+                }
+                Runnable goOn = whenWritten;
+                whenWritten = null;
+                if (goOn != null) {
+                    goOn.run();
+                }
+            }
+        }
+    }
+
+    /** A change is done, or has failed. */
+    private void changed(Slot slot) throws IOException {
+        if (slot.error != 0) {
+            String message = slot.error == Protocol.ENOTSUP ? Replies.zeroesFailed(slot.error) : slot.what + " failed";
+            slot.replies.error(slot.cookie, slot.error, message);
+            sender.add(slot);
+        } else if (slot.durable) {
+            owed.add(slot);
+        } else {
+            Replies.simple(slot.out, slot.cookie, 0);
+            sender.add(slot);
+        }
+    }
+
+    /** Begins a flush if somebody waits for one that has not begun. */
+    private boolean payDebts() {
+        if (flushing || owed.isEmpty()) {
+            return false;
+        }
+        flushing = true;
+        paying.addAll(owed);
+        owed.clear();
+        pipeline.flush(FLUSH);
+        return true;
+    }
+
+    private void flushed(@Nullable Throwable failure) {
+        int error = failure == null ? 0 : failures.failed("flush", failure);
+        flushing = false;
+        for (Slot slot : paying) {
+            Replies.simple(slot.out, slot.cookie, error);
+            sender.add(slot);
+        }
+        paying.clear();
+    }
+}

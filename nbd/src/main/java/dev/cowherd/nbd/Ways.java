@@ -1,0 +1,76 @@
+package dev.cowherd.nbd;
+
+import dev.cowherd.image.Engine;
+import dev.cowherd.storage.fiber.FiberLoop;
+import java.io.IOException;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicBoolean;
+
+/** Opens connections' ways to one export, by the engine that was asked for and can be had. Safe for any number of threads. */
+final class Ways {
+    private final Export export;
+    private final NbdOptions options;
+    private final boolean ring;
+    private final AtomicBoolean said = new AtomicBoolean();
+
+    private Ways(Export export, NbdOptions options, boolean ring) {
+        this.export = export;
+        this.options = options;
+        this.ring = ring;
+    }
+
+    /**
+     * Decides on the engine; where {@link Engine#AUTO} cannot have the ring the log is told why.
+     *
+     * @throws IOException if {@link Engine#RING} was asked for and cannot be had
+     */
+    static Ways to(Export export, NbdOptions options) throws IOException {
+        if (options.engine() == Engine.SYNC) {
+            return new Ways(export, options, false);
+        }
+        Optional<String> refusal = SocketDescriptor.refusal().or(FiberLoop::refusal);
+        Ways ways = new Ways(export, options, refusal.isEmpty());
+        if (refusal.isPresent()) {
+            if (options.engine() == Engine.RING) {
+                throw new IOException("the ring engine cannot be had: " + refusal.get());
+            }
+            ways.sayOnce(refusal.get());
+        }
+        return ways;
+    }
+
+    Engine engine() {
+        return ring ? Engine.RING : Engine.SYNC;
+    }
+
+    /** For the calling thread. */
+    Way open() throws IOException {
+        if (!ring) {
+            return new Way.OneQueue(export.openQueue());
+        }
+        FiberLoop loop;
+        try {
+            // Each request may have its transfer, and the socket its two, in one turn.
+            loop = FiberLoop.open(options.maxInflight() + 2);
+        } catch (IOException e) {
+            if (options.engine() == Engine.RING) {
+                throw e;
+            }
+            sayOnce(String.valueOf(e.getMessage()));
+            return new Way.OneQueue(export.openQueue());
+        }
+        try {
+            // One more, for the flush that many of them wait for.
+            return new Way.OnRing(loop, export.openPipeline(loop, options.maxInflight() + 1));
+        } catch (IOException | RuntimeException | Error e) {
+            loop.close();
+            throw e;
+        }
+    }
+
+    private void sayOnce(String refusal) {
+        if (said.compareAndSet(false, true)) {
+            options.log().accept("using system calls instead of io_uring: " + refusal);
+        }
+    }
+}
