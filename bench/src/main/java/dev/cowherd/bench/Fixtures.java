@@ -34,17 +34,32 @@ public final class Fixtures {
         this.compressibleBytes = (quick ? 128L : 512L) * MIB;
     }
 
-    Path folder() {
+    /**
+     * Where the images are.
+     *
+     * @return the folder
+     */
+    public Path folder() {
         return folder;
     }
 
-    /** A raw file, every byte allocated. */
-    Path raw() throws IOException {
+    /**
+     * A raw file, every byte allocated.
+     *
+     * @return the file
+     * @throws IOException if it cannot be made
+     */
+    public Path raw() throws IOException {
         return warm(made("plain-" + plainBytes + ".raw", path -> fill(path, plainBytes)));
     }
 
-    /** The same bytes in QCOW2, 64 KiB clusters, every cluster allocated. */
-    Path plain() throws IOException {
+    /**
+     * The same bytes in QCOW2, 64 KiB clusters, every cluster allocated.
+     *
+     * @return the image
+     * @throws IOException if it cannot be made
+     */
+    public Path plain() throws IOException {
         Path raw = raw();
         return warm(made("plain-" + plainBytes + ".qcow2", path -> qemuImg("convert", "-O", "qcow2", raw, path)));
     }
@@ -85,12 +100,23 @@ public final class Fixtures {
         return path;
     }
 
-    long plainBytes() {
+    /**
+     * How large the plain disks are.
+     *
+     * @return guest bytes
+     */
+    public long plainBytes() {
         return plainBytes;
     }
 
-    /** A disk of programs and texts, compressed cluster by cluster. */
-    Path compressed(String type) throws IOException {
+    /**
+     * A disk of programs and texts, compressed cluster by cluster.
+     *
+     * @param type {@code zlib} or {@code zstd}
+     * @return the image
+     * @throws IOException if it cannot be made
+     */
+    public Path compressed(String type) throws IOException {
         Path raw = compressible();
         return warm(made(
                 type + "-" + compressibleBytes + ".qcow2",
@@ -111,8 +137,14 @@ public final class Fixtures {
         }));
     }
 
-    /** A large disk with all metadata preallocated and no data. */
-    Path preallocated(String size) throws IOException {
+    /**
+     * A large disk with all metadata preallocated and no data.
+     *
+     * @param size as {@code qemu-img create} takes it
+     * @return the image
+     * @throws IOException if it cannot be made
+     */
+    public Path preallocated(String size) throws IOException {
         return made(
                 "metadata-" + size + ".qcow2",
                 path -> qemuImg("create", "-q", "-f", "qcow2", "-o", "preallocation=metadata", path, size));

@@ -8,11 +8,17 @@ import java.nio.file.Path;
 import java.util.List;
 
 /** Runs the peers and our own command line as whole processes. */
-final class Processes {
+public final class Processes {
     private Processes() {}
 
-    /** The reference QEMU, where {@code scripts/peers} put it. */
-    static Path qemu10(String tool) throws IOException {
+    /**
+     * The reference QEMU, where {@code scripts/peers} put it.
+     *
+     * @param tool the program's name
+     * @return where it is
+     * @throws IOException if it is not known where
+     */
+    public static Path qemu10(String tool) throws IOException {
         String folder = System.getProperty("cowherd.qemu10");
         if (folder == null) {
             throw new IOException("QEMU 10 is not known: start by bench/compare");
@@ -29,8 +35,14 @@ final class Processes {
         return launcher;
     }
 
-    /** Runs a command to its end; what it printed is the answer, a failure says what it printed. */
-    static String run(String... command) throws IOException {
+    /**
+     * Runs a command to its end.
+     *
+     * @param command the program and its arguments
+     * @return what it printed
+     * @throws IOException if it fails; what it printed is part of the message
+     */
+    public static String run(String... command) throws IOException {
         return feed("", command);
     }
 

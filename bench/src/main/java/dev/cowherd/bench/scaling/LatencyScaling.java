@@ -35,8 +35,8 @@ final class LatencyScaling {
 
     LatencyScaling(Report report, boolean quick) {
         this.report = report;
-        this.host = quick ? new LatencyHost(0.1, 0.2) : new LatencyHost(0.5, 1);
-        this.once = new LatencyHost(0.5, quick ? 0.5 : 1);
+        this.host = quick ? new LatencyHost(0.1, 0.1) : new LatencyHost(0.5, 1);
+        this.once = quick ? new LatencyHost(0.2, 0.25) : new LatencyHost(0.5, 1);
     }
 
     void run() throws IOException {

@@ -37,7 +37,7 @@ public final class Scaling {
             switch (args[i]) {
                 case "--quick" -> {
                     quick = true;
-                    rounds = 3;
+                    rounds = 2;
                 }
                 case "--only" -> only = List.of(args[++i].split(",", -1));
                 case "--folder" -> folder = Path.of(args[++i]);
@@ -64,6 +64,9 @@ public final class Scaling {
     private static Map<String, Group> groups(Fixtures fixtures, Report report, boolean quick) {
         Map<String, Group> groups = new LinkedHashMap<>();
         groups.put("latency", () -> new LatencyScaling(report, quick).run());
+        groups.put("seed", () -> new SeedTable(fixtures, report, quick).run());
+        groups.put("micro", () -> new MicroSet(fixtures, report, quick).run());
+        groups.put("ring", () -> new RingLines(fixtures, report, quick).run());
         groups.put("coarse", () -> coarse(new CoarseLock(fixtures.plainToWrite(), quick ? 0.3 : 2), report));
         return groups;
     }
