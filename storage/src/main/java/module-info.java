@@ -5,6 +5,5 @@ module dev.cowherd.storage {
     exports dev.cowherd.storage;
     exports dev.cowherd.storage.fiber;
     exports dev.cowherd.storage.filter;
-    exports dev.cowherd.storage.queue;
     exports dev.cowherd.storage.ring;
 }

@@ -62,6 +62,11 @@ final class Admission {
         }
     }
 
+    /** Goes in if that takes no waiting; {@link #leave} must follow if it did. */
+    boolean tryEnter() {
+        return STATE.compareAndSet(this, FREE, INSIDE);
+    }
+
     void leave() {
         if (STATE.compareAndSet(this, INSIDE, FREE)) {
             return;

@@ -301,6 +301,68 @@ public final class DiskQueue implements AutoCloseable {
         admission.leave();
     }
 
+    /**
+     * Where a read finds all its bytes in one run, if the tables in memory say so and nobody has to be waited for. Then the request has
+     * begun, and {@link #endPlain} must follow.
+     */
+    boolean beginPlainRead(long offset, MemorySegment destination, Place place) throws IOException {
+        long length = destination.byteSize();
+        if (destination.isReadOnly() || !enterPlain(offset, destination)) {
+            return false;
+        }
+        boolean plain = false;
+        try {
+            if (lookup.mapLoaded(offset, length) instanceof Extent.Data data && data.length() == length) {
+                place.set(data.storage(), data.hostOffset());
+                plain = true;
+            }
+            return plain;
+        } finally {
+            if (!plain) {
+                leave();
+            }
+        }
+    }
+
+    /** The same for a write that needs nothing but its bytes moved. */
+    boolean beginPlainWrite(long offset, MemorySegment source, Place place) throws IOException {
+        QueueWriter to = writer;
+        if (to == null || !enterPlain(offset, source)) {
+            return false;
+        }
+        boolean plain = false;
+        try {
+            plain = (disk.options().detectZeroes() == DetectZeroes.OFF || !ZeroScan.isZero(source))
+                    && to.isPlain(offset, source, place);
+            return plain;
+        } finally {
+            if (!plain) {
+                leave();
+            }
+        }
+    }
+
+    private boolean enterPlain(long offset, MemorySegment bytes) {
+        long length = bytes.byteSize();
+        if (length == 0 || !bytes.isNative() || !admission.tryEnter()) {
+            return false;
+        }
+        // The size only now: it may have been another before a pause that ended just now.
+        if (offset < 0 || length > disk.sizeBytes() - offset) {
+            admission.leave();
+            return false;
+        }
+        if (epoch != null) {
+            epoch.begin();
+        }
+        return true;
+    }
+
+    /** The transfer of a request that began the plain way has ended, or did not come about. */
+    void endPlain() {
+        leave();
+    }
+
     private QueueWriter requireWriter() throws ReadOnlyDiskException {
         if (writer == null) {
             throw new ReadOnlyDiskException(disk.layers().get(0).fileName());

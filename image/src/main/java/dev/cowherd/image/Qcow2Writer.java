@@ -83,6 +83,15 @@ final class Qcow2Writer implements QueueWriter {
         }
     }
 
+    @Override
+    public boolean isPlain(long offset, MemorySegment source, Place place) throws IOException {
+        if (!image.isInPlace(offset, source.byteSize(), top, step)) {
+            return false;
+        }
+        place.set(step.storage(), step.hostOffset());
+        return true;
+    }
+
     private void allocate(MemorySegment part) throws IOException {
         try {
             move(part);

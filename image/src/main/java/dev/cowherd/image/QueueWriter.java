@@ -10,6 +10,12 @@ import java.lang.foreign.MemorySegment;
 sealed interface QueueWriter permits Qcow2Writer, RawWriter {
     void write(long offset, MemorySegment source) throws IOException;
 
+    /**
+     * Whether writing this is nothing but one transfer to a place that is there, as far as is known in memory; the place is noted. Waits for
+     * nothing.
+     */
+    boolean isPlain(long offset, MemorySegment source, Place place) throws IOException;
+
     void zero(long offset, long length, ZeroMode mode) throws IOException;
 
     /** Whether {@link #zero} would write no zeros byte by byte. */

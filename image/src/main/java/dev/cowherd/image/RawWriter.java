@@ -38,6 +38,15 @@ final class RawWriter implements QueueWriter {
         file.write(offset, source);
     }
 
+    @Override
+    public boolean isPlain(long offset, MemorySegment source, Place place) {
+        if (stopped.get() != null || (guessed && offset < MAGIC_BYTES)) {
+            return false;
+        }
+        place.set(file, offset);
+        return true;
+    }
+
     /** Who opens the file next by a look at it would take it for an image, with whatever backing file the guest put there. */
     private void refuseMagic(long offset, MemorySegment source) throws IOException {
         try (Arena arena = Arena.ofConfined()) {

@@ -3,11 +3,15 @@ package dev.cowherd.image;
 import dev.cowherd.metadata.LayerHandles;
 import dev.cowherd.storage.Storage;
 import dev.cowherd.storage.fiber.FiberLoop;
+import dev.cowherd.storage.fiber.PlainTransfers;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -40,19 +44,38 @@ public final class RequestQueue implements AutoCloseable {
 
     private record Completed(long token, @Nullable Throwable failure) {}
 
+    /** One request at a time. */
+    private static final class Lane {
+        final DiskQueue queue;
+        final @Nullable ShortWay shortWay;
+        /** What is under way by the short way. */
+        @Nullable
+        Request request;
+
+        Lane(DiskQueue queue, @Nullable ShortWay shortWay) {
+            this.queue = queue;
+            this.shortWay = shortWay;
+        }
+    }
+
+    private static final long PAGE_BYTES = 4096;
+
     private final Thread owner = Thread.currentThread();
     private final Disk disk;
     private final int depth;
     private final @Nullable FiberLoop loop;
+    private final Arena arena = Arena.ofShared();
     private final List<LayerHandles> handles;
-    private final List<DiskQueue> lanes = new ArrayList<>();
-    private final ArrayDeque<DiskQueue> idleLanes = new ArrayDeque<>();
+    private final @Nullable PlainTransfers transfers;
+    private final List<Lane> lanes = new ArrayList<>();
+    private final ArrayDeque<Lane> idleLanes = new ArrayDeque<>();
     private final ArrayDeque<Completed> completed = new ArrayDeque<>();
     private final boolean ownsLoop;
     private int inFlight;
     /** Of those in flight, how many have not completed. */
     private int underWay;
 
+    private long shortWays;
     private boolean closed;
 
     private RequestQueue(Disk disk, int depth, @Nullable FiberLoop loop, boolean ownsLoop, List<LayerHandles> handles) {
@@ -61,6 +84,7 @@ public final class RequestQueue implements AutoCloseable {
         this.loop = loop;
         this.ownsLoop = ownsLoop;
         this.handles = handles;
+        this.transfers = loop == null ? null : loop.transfers(this::transferred);
     }
 
     static RequestQueue open(Disk disk, int depth) throws IOException {
@@ -108,7 +132,8 @@ public final class RequestQueue implements AutoCloseable {
         try {
             // By system calls one request is under way at a time.
             for (int i = 0; i < (loop == null ? 1 : depth); i++) {
-                DiskQueue lane = disk.openLane(handles);
+                DiskQueue queue = disk.openLane(handles);
+                Lane lane = new Lane(queue, transfers == null ? null : new ShortWay(queue, transfers, i));
                 lanes.add(lane);
                 idleLanes.add(lane);
             }
@@ -146,6 +171,19 @@ public final class RequestQueue implements AutoCloseable {
     }
 
     /**
+     * Allocates memory for requests: with the ring engine, memory that the kernel knows already where its limits allow that, so that it has
+     * less to do for each transfer. Requests take any other memory as well.
+     *
+     * @param bytes how much, more than zero
+     * @return zeroed memory at a page's start, good until the queue is closed
+     * @throws IOException if the kernel refuses
+     */
+    public MemorySegment allocate(long bytes) throws IOException {
+        requireMine();
+        return loop == null ? arena.allocate(bytes, PAGE_BYTES) : loop.allocate(bytes);
+    }
+
+    /**
      * Begins a request. It completes in a later {@link #poll} or {@link #await}, also if it fails.
      *
      * @param request what to do
@@ -156,30 +194,62 @@ public final class RequestQueue implements AutoCloseable {
         if (inFlight == depth) {
             throw new IllegalStateException(depth + " requests are in flight, as many as the queue takes; poll first");
         }
-        DiskQueue lane = idleLanes.remove();
+        Lane lane = idleLanes.remove();
         inFlight++;
         underWay++;
-        if (loop == null) {
-            perform(request, lane);
+        if (lane.shortWay != null && lane.shortWay.begin(request)) {
+            lane.request = request;
+            shortWays++;
         } else {
-            loop.begin(() -> perform(request, lane));
+            perform(request, lane);
         }
     }
 
-    private void perform(Request request, DiskQueue lane) {
+    /** The long way: on a fiber, where there are any. */
+    private void perform(Request request, Lane lane) {
+        if (loop == null) {
+            performNow(request, lane);
+        } else {
+            loop.begin(() -> performNow(request, lane));
+        }
+    }
+
+    private void performNow(Request request, Lane lane) {
+        DiskQueue queue = lane.queue;
         Throwable failure = null;
         try {
             switch (request) {
-                case Request.Read read -> lane.read(read.offset(), read.destination());
-                case Request.Write write -> lane.write(write.offset(), write.source());
-                case Request.WriteZeroes zeroes -> lane.writeZeroes(zeroes.offset(), zeroes.length(), zeroes.mode());
-                case Request.Discard discard -> lane.discard(discard.offset(), discard.length());
-                case Request.Flush _ -> lane.flush();
-                case Request.Work work -> work.task().run(lane);
+                case Request.Read read -> queue.read(read.offset(), read.destination());
+                case Request.Write write -> queue.write(write.offset(), write.source());
+                case Request.WriteZeroes zeroes -> queue.writeZeroes(zeroes.offset(), zeroes.length(), zeroes.mode());
+                case Request.Discard discard -> queue.discard(discard.offset(), discard.length());
+                case Request.Flush _ -> queue.flush();
+                case Request.Work work -> work.task().run(queue);
             }
         } catch (IOException | RuntimeException | Error e) {
             failure = e;
         }
+        complete(request, lane, failure);
+    }
+
+    /** A transfer of the short way has ended. */
+    private void transferred(long token, int result) {
+        Lane lane = lanes.get((int) token);
+        Request request = Objects.requireNonNull(lane.request);
+        lane.request = null;
+        Throwable failure = null;
+        try {
+            if (!Objects.requireNonNull(lane.shortWay).end(result)) {
+                perform(request, lane);
+                return;
+            }
+        } catch (IOException e) {
+            failure = e;
+        }
+        complete(request, lane, failure);
+    }
+
+    private void complete(Request request, Lane lane, @Nullable Throwable failure) {
         idleLanes.push(lane);
         underWay--;
         completed.add(new Completed(request.token(), failure));
@@ -217,10 +287,9 @@ public final class RequestQueue implements AutoCloseable {
         requireMine();
         int wanted = Math.min(least, inFlight);
         if (loop != null && underWay > 0) {
-            loop.turn(completed.size() < wanted);
-            while (completed.size() < wanted) {
-                loop.turn(true);
-            }
+            do {
+                loop.turn(Math.max(0, wanted - completed.size()));
+            } while (completed.size() < wanted);
         }
         return take(handler);
     }
@@ -243,6 +312,11 @@ public final class RequestQueue implements AutoCloseable {
         return count;
     }
 
+    /** Requests that went past the fibers so far. */
+    long shortWays() {
+        return shortWays;
+    }
+
     boolean isMine() {
         return Thread.currentThread().equals(owner);
     }
@@ -251,7 +325,7 @@ public final class RequestQueue implements AutoCloseable {
     void settle() {
         try {
             while (loop != null && underWay > 0) {
-                loop.turn(true);
+                loop.turn(1);
             }
         } catch (IOException e) {
             throw new UncheckedIOException(e);
@@ -273,11 +347,12 @@ public final class RequestQueue implements AutoCloseable {
         settle();
         disk.forget(this);
         Closing closing = new Closing();
-        lanes.forEach(lane -> closing.run(lane::close));
+        lanes.forEach(lane -> closing.run(lane.queue::close));
         Disk.closeHandles(handles, closing);
         if (loop != null && ownsLoop) {
             closing.run(loop::close);
         }
+        arena.close();
         closing.finish();
     }
 

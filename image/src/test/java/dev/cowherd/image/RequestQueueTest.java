@@ -232,7 +232,7 @@ class RequestQueueTest {
                     FiberLoop.leaveUntil(wakes::add);
                 });
                 while (seen.size() < 2) {
-                    loop.turn(true);
+                    loop.turn(1);
                     assertThat(queue.take((token, failure) -> {
                                 assertThat(failure).isNull();
                                 seen.add(token);
@@ -244,7 +244,7 @@ class RequestQueueTest {
             assertThat(seen).containsExactlyInAnyOrder(1L, 2L);
             assertThat(loop.busy()).as("the fiber that waits still does").isEqualTo(1);
             wakes.getFirst().run();
-            loop.turn(true);
+            loop.turn(1);
             assertThat(loop.busy()).isZero();
             MemorySegment read = Arena.ofAuto().allocate(4096);
             try (DiskQueue reader = disk.openQueue()) {

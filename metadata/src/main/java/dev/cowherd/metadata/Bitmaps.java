@@ -118,6 +118,11 @@ final class Bitmaps {
         mark(at, length);
     }
 
+    /** Whether the disk knows that its bitmaps are out of date. */
+    boolean isMarked() {
+        return marked;
+    }
+
     /** This range of the disk is dirty. */
     void mark(long at, long length) {
         for (DirtyBits bits : tracked) {

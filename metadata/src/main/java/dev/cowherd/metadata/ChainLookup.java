@@ -6,6 +6,7 @@ import dev.cowherd.metadata.Extent.Zero;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One queue's way into the maps of a chain: it asks the shared layers in order, from the top down, and names the queue's own
@@ -49,7 +50,28 @@ public final class ChainLookup {
      * @throws IOException if a table cannot be read or is corrupt; the exception names the entry
      */
     public Extent map(long offset, long length) throws IOException {
+        Extent extent = map(offset, length, false);
+        if (extent == null) {
+            throw new IllegalStateException("a look-up that loads tables always answers");
+        }
+        return extent;
+    }
+
+    /**
+     * The same, if the tables in memory say it; reads nothing from any file.
+     *
+     * @param offset guest offset in bytes, 0 or more
+     * @param length bytes, more than zero; the run must end within the top layer's size
+     * @return the extent that starts at the offset, or null if a table would have to be read
+     * @throws IOException if an entry is corrupt
+     */
+    public @Nullable Extent mapLoaded(long offset, long length) throws IOException {
+        return map(offset, length, true);
+    }
+
+    private @Nullable Extent map(long offset, long length, boolean loadedOnly) throws IOException {
         run.exact = false;
+        run.loadedOnly = loadedOnly;
         long left = length;
         for (int depth = 0; depth < layers.length; depth++) {
             LayerMap layer = layers[depth];
@@ -63,6 +85,9 @@ public final class ChainLookup {
             }
             image.locate(offset, left, handles[depth], scratch, run);
             left = run.length;
+            if (left == 0) {
+                return null;
+            }
             switch (run.kind) {
                 case UNALLOCATED, UNALLOCATED_PLACED -> {}
                 case ZERO, ZERO_ALLOCATED -> {
@@ -95,6 +120,7 @@ public final class ChainLookup {
      */
     public Region region(long offset, long length) throws IOException {
         run.exact = true;
+        run.loadedOnly = false;
         RunKind kind = RunKind.UNALLOCATED;
         long hostOffset = -1;
         long left = length;

@@ -128,7 +128,8 @@ public final class ImageMap implements LayerMap {
      * @param length bytes, more than zero; the stretch ends within the disk
      * @param handles what to read by, if something must be loaded
      * @param scratch where to read to
-     * @param run is set to the run that starts at the offset, at most {@code length} long
+     * @param run is set to the run that starts at the offset, at most {@code length} long; it is empty if a table would have to be loaded,
+     *     and it asks for what is in memory only
      */
     void locate(long offset, long length, LayerHandles handles, MemorySegment scratch, Run run) throws IOException {
         run.length = 0;
@@ -136,6 +137,9 @@ public final class ImageMap implements LayerMap {
             long at = offset + run.length;
             Slice slice = slices.cached(at >>> sliceBits);
             boolean more;
+            if (slice == null && run.loadedOnly && hasTable(at)) {
+                break;
+            }
             if (slice == null && (slice = load(at, handles, scratch)) == null) {
                 more = extend(run, RunKind.UNALLOCATED, 0, unmapped(at, offset + length));
             } else if (extended) {
@@ -336,6 +340,18 @@ public final class ImageMap implements LayerMap {
     Slice slice(long at, LayerHandles handles, MemorySegment scratch) throws IOException {
         Slice slice = slices.cached(at >>> sliceBits);
         return slice == null ? load(at, handles, scratch) : slice;
+    }
+
+    /** The slice for a guest offset if it is in memory; null also if there is no L2 table. */
+    @Nullable
+    Slice loadedSlice(long at) {
+        return slices.cached(at >>> sliceBits);
+    }
+
+    private boolean hasTable(long at) {
+        L1Table table = l1;
+        long l1Index = at >>> tableBits;
+        return l1Index < table.entries() && L1Entry.l2Offset(table.word((int) l1Index)) != 0;
     }
 
     private @Nullable Slice load(long at, LayerHandles handles, MemorySegment scratch) throws IOException {

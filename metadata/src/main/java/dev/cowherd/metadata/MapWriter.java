@@ -80,6 +80,16 @@ final class MapWriter {
         }
     }
 
+    /** See {@link WritableImage#isInPlace}. */
+    boolean isInPlace(long at, long length, LayerHandles handles, WriteStep step) throws IOException {
+        Slice slice = map.loadedSlice(at);
+        return slice != null
+                && slice.isOwned()
+                && (at + length - 1) >>> sliceBits == at >>> sliceBits
+                && inPlace(slice, at, at + length, handles, step)
+                && step.length() == length;
+    }
+
     /** Fills the step with what can be written in place from an offset on; false if there is nothing. */
     private boolean inPlace(Slice slice, long at, long end, LayerHandles handles, WriteStep step) throws IOException {
         long hostStart = -1;

@@ -8,6 +8,9 @@ final class Run {
     /** Whether it matters what host cluster is kept for bytes that are not read from it; a read wants longer runs instead. */
     boolean exact;
 
+    /** Whether only tables that are in memory are asked: the run ends, or does not begin, where one would have to be loaded. */
+    boolean loadedOnly;
+
     RunKind kind = RunKind.UNALLOCATED;
     /** Guest bytes. */
     long length;

@@ -153,6 +153,31 @@ public final class WritableImage {
         }
     }
 
+    /**
+     * Whether a write goes to one place where the image has its bytes already, as far as the tables in memory say: then nothing but the
+     * bytes has to be written. Waits for nothing and reads nothing.
+     *
+     * @param at guest offset in bytes
+     * @param length bytes, more than zero; the range ends within the disk
+     * @param handles the queue's handles
+     * @param step is filled where the answer is yes: in place, all of the range
+     * @return false if {@link #prepareWrite} has to be asked
+     * @throws IOException if an entry is corrupt
+     */
+    public boolean isInPlace(long at, long length, LayerHandles handles, WriteStep step) throws IOException {
+        // In the order of prepareWrite: what comes before a change, before it.
+        if (health.isStopped()
+                || !header.isPreparedForWriting()
+                || (bitmaps != null && !bitmaps.isMarked())
+                || !writer.isInPlace(at, length, handles, step)) {
+            return false;
+        }
+        if (bitmaps != null) {
+            bitmaps.mark(at, length);
+        }
+        return true;
+    }
+
     private void beforeChange(long at, long length, LayerHandles handles) throws IOException {
         header.prepareForWriting(handles.file(), bitmaps != null);
         if (bitmaps != null) {

@@ -66,7 +66,7 @@ final class SideBySide implements Performer {
         while (loop.busy() > 0) {
             answerAll();
             sender.push();
-            loop.turn(true);
+            loop.turn(1);
         }
         slots.close();
         switch (end) {

@@ -1,9 +1,9 @@
 package dev.cowherd.storage;
 
 import dev.cowherd.storage.fiber.FiberLoop;
+import dev.cowherd.storage.fiber.PlainTransfers;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A file opened past the page cache, usable at any offset, length and address: what is aligned goes straight to the
@@ -60,6 +60,39 @@ final class DirectStorage implements Storage {
         return isAligned(offset | bits(destinations, count))
                 ? file.readv(offset, destinations, count)
                 : bounceRead(offset, destinations, count);
+    }
+
+    @Override
+    public boolean beginRead(PlainTransfers by, long offset, MemorySegment destination, long token) throws IOException {
+        return isAligned(offset | destination.byteSize() | destination.address())
+                && file.beginRead(by, offset, destination, token);
+    }
+
+    /** Its blocks are held until {@link #endWrite}, like those of every other change. */
+    @Override
+    public boolean beginWrite(PlainTransfers by, long offset, MemorySegment source, long token) throws IOException {
+        long size = source.byteSize();
+        if (size == 0 || offset < 0 || !isAligned(offset | size | source.address())) {
+            return false;
+        }
+        RangeHolds.Hold hold = holds.tryTake(offset, offset + size);
+        if (hold == null) {
+            return false;
+        }
+        boolean begun = false;
+        try {
+            begun = file.beginWrite(by, offset, source, token);
+            return begun;
+        } finally {
+            if (!begun) {
+                holds.give(hold);
+            }
+        }
+    }
+
+    @Override
+    public void endWrite(long offset, long length) {
+        holds.give(new RangeHolds.Hold(offset, offset + length));
     }
 
     private static long bits(MemorySegment[] segments, int count) {
@@ -294,35 +327,6 @@ final class DirectStorage implements Storage {
     @Override
     public int preferredAlignment() {
         return alignment;
-    }
-
-    @Override
-    public HostAccess hostAccess() {
-        return new Access();
-    }
-
-    /** The file's own way, with this storage's holds. */
-    private final class Access implements HostAccess {
-        @Override
-        public int descriptor() throws IOException {
-            return file.descriptor();
-        }
-
-        @Override
-        public boolean writable() {
-            return file.writable();
-        }
-
-        @Override
-        public boolean ignoresSync() {
-            return file.ignoresSync();
-        }
-
-        @Override
-        public @Nullable Hold tryHold(long offset, long length) {
-            RangeHolds.Hold hold = holds.tryTake(down(offset), up(offset + length));
-            return hold == null ? null : () -> holds.give(hold);
-        }
     }
 
     @Override

@@ -1,6 +1,8 @@
 package dev.cowherd.storage;
 
 import dev.cowherd.storage.fiber.FiberLoop;
+import dev.cowherd.storage.fiber.LoopFile;
+import dev.cowherd.storage.fiber.PlainTransfers;
 import dev.cowherd.storage.linux.FileCalls;
 import dev.cowherd.storage.linux.FileKind;
 import dev.cowherd.storage.linux.FileStat;
@@ -18,9 +20,8 @@ import org.jspecify.annotations.Nullable;
  * handle is the caller's fault ({@link Storage#close()}): the number of a closed descriptor may already be
  * another file's. Every operation that begins after close fails, because the number is forgotten before it is given back.
  */
-public final class FileStorage implements Storage, HostAccess {
+public final class FileStorage implements Storage {
     private static final int CLOSED = -1;
-    private static final Hold NOTHING_TO_HOLD = () -> {};
     private static final int SEEK_END = 2;
     private static final int SEEK_DATA = 3;
     private static final int SEEK_HOLE = 4;
@@ -156,6 +157,19 @@ public final class FileStorage implements Storage, HostAccess {
     }
 
     @Override
+    public boolean beginRead(PlainTransfers by, long offset, MemorySegment destination, long token) throws IOException {
+        return calls instanceof LoopFile file && isOpen() && by.read(file, offset, destination, token);
+    }
+
+    @Override
+    public boolean beginWrite(PlainTransfers by, long offset, MemorySegment source, long token) throws IOException {
+        return calls instanceof LoopFile file
+                && isOpen()
+                && access.options().writable()
+                && by.write(file, offset, source, token);
+    }
+
+    @Override
     public void zero(long offset, long length) throws IOException {
         if (!tryZero(offset, length)) {
             Holes.writeZeros(this, offset, offset + length);
@@ -272,7 +286,7 @@ public final class FileStorage implements Storage, HostAccess {
     public FileStorage reopenFor(FiberLoop loop) throws IOException {
         int opened = access.reopen(descriptor());
         try {
-            return new FileStorage(access, kind, loop.calls(opened), alignment, opened);
+            return new FileStorage(access, kind, loop.file(opened), alignment, opened);
         } catch (IOException | RuntimeException e) {
             Libc.HOST.close(opened);
             throw e;
@@ -296,34 +310,16 @@ public final class FileStorage implements Storage, HostAccess {
         return name;
     }
 
-    @Override
-    public HostAccess hostAccess() {
-        return this;
-    }
-
-    @Override
-    public boolean writable() {
-        return access.options().writable();
-    }
-
-    @Override
-    public boolean ignoresSync() {
-        return access.options().cacheMode().ignoresSync();
-    }
-
-    /** The page cache keeps changes of one page apart by itself. */
-    @Override
-    public Hold tryHold(long offset, long length) {
-        return NOTHING_TO_HOLD;
-    }
-
-    @Override
-    public int descriptor() throws IOException {
+    private int descriptor() throws IOException {
         int open = fd;
         if (open == CLOSED) {
             throw new StorageException("use", name, -1, Errno.EBADF.number(), "the storage is closed");
         }
         return open;
+    }
+
+    private boolean isOpen() {
+        return fd != CLOSED;
     }
 
     private int writableDescriptor() throws IOException {

@@ -1,9 +1,9 @@
 package dev.cowherd.storage;
 
 import dev.cowherd.storage.fiber.FiberLoop;
+import dev.cowherd.storage.fiber.PlainTransfers;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Host bytes at host offsets: a local file, a block device, or a filter in front of one.
@@ -145,16 +145,6 @@ public interface Storage extends AutoCloseable {
     int preferredAlignment();
 
     /**
-     * How to reach the bytes by system calls of one's own. Storages that must see every operation, as filters do, and those without
-     * a file, have no such way.
-     *
-     * @return the way, or null if only this storage's own methods lead to its bytes
-     */
-    default @Nullable HostAccess hostAccess() {
-        return null;
-    }
-
-    /**
      * An independent handle on the same bytes, for one queue: own descriptor, same access. It stays usable when this one is
      * closed. Image locks stay with the first handle.
      *
@@ -174,6 +164,44 @@ public interface Storage extends AutoCloseable {
     default Storage reopenFor(FiberLoop loop) throws IOException {
         return reopen();
     }
+
+    /**
+     * Begins a read in one transfer on the loop that this handle was reopened for, without waiting for anything.
+     *
+     * @param by takes the transfer
+     * @param offset host offset in bytes, 0 or more
+     * @param destination a native segment, open until the result came
+     * @param token comes back with the result: the bytes read, which may be fewer than asked anywhere, or minus errno
+     * @return false if only {@link #read} will do: for storages that must see every operation, as filters do, handles of no loop, and
+     *     what takes more than one transfer. Nothing was done then.
+     * @throws IOException if the kernel takes no more requests
+     */
+    default boolean beginRead(PlainTransfers by, long offset, MemorySegment destination, long token)
+            throws IOException {
+        return false;
+    }
+
+    /**
+     * Begins a write in one transfer, like {@link #beginRead}. When its result came, {@link #endWrite} must follow.
+     *
+     * @param by takes the transfer
+     * @param offset host offset in bytes, 0 or more
+     * @param source a native segment, open and unchanged until the result came
+     * @param token comes back with the result: the bytes written, or minus errno
+     * @return false if only {@link #write} will do; nothing was done then
+     * @throws IOException if the kernel takes no more requests
+     */
+    default boolean beginWrite(PlainTransfers by, long offset, MemorySegment source, long token) throws IOException {
+        return false;
+    }
+
+    /**
+     * Ends what {@link #beginWrite} began, after its result came: whoever waits to change the same bytes may go on.
+     *
+     * @param offset the write's
+     * @param length the write's bytes
+     */
+    default void endWrite(long offset, long length) {}
 
     /**
      * Gives the handle back. Does nothing the second time. Does not wait for I/O of other threads on this handle: they must

@@ -35,7 +35,7 @@ final class OnFiber implements Storage {
                 }
             });
             while (loop.busy() > 0) {
-                loop.turn(true);
+                loop.turn(1);
             }
         }
         switch (failure.get()) {

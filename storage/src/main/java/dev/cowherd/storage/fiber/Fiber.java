@@ -9,10 +9,19 @@ import org.jspecify.annotations.Nullable;
  * Runs one piece of work after another, and none of the loop's thread while one waits. Used by the loop's thread alone.
  */
 final class Fiber {
-    /** The fiber whose code runs on this thread now. */
-    private static final ThreadLocal<@Nullable Fiber> CURRENT = new ThreadLocal<>();
+    /** Where a thread notes the fiber whose code it runs now: fetched once a loop, so that a mount costs a store. */
+    static final class Place {
+        private static final ThreadLocal<Place> OF_THREAD = ThreadLocal.withInitial(Place::new);
+
+        private @Nullable Fiber fiber;
+
+        static Place ofThread() {
+            return OF_THREAD.get();
+        }
+    }
 
     private final FiberLoop loop;
+    private final Place place;
     /** Its number in the loop, and the token of its request on the ring: it has at most one. */
     final int number;
 
@@ -20,15 +29,16 @@ final class Fiber {
     private @Nullable Runnable work;
     private int result;
 
-    Fiber(FiberLoop loop, int number) {
+    Fiber(FiberLoop loop, Place place, int number) {
         this.loop = loop;
+        this.place = place;
         this.number = number;
         this.coroutine = new Coroutine(this::workOn);
     }
 
     /** The fiber that runs on the calling thread, or null if its code is not a fiber's. */
     static @Nullable Fiber current() {
-        return CURRENT.get();
+        return Place.ofThread().fiber;
     }
 
     FiberLoop loop() {
@@ -42,11 +52,11 @@ final class Fiber {
 
     /** Goes on where the code left. */
     void mount() {
-        CURRENT.set(this);
+        place.fiber = this;
         try {
             coroutine.mount();
         } finally {
-            CURRENT.remove();
+            place.fiber = null;
         }
     }
 

@@ -1,6 +1,5 @@
 package dev.cowherd.storage.fiber;
 
-import dev.cowherd.storage.linux.FileCalls;
 import dev.cowherd.storage.ring.Completions;
 import dev.cowherd.storage.ring.Doorbell;
 import dev.cowherd.storage.ring.FileRequests;
@@ -10,6 +9,7 @@ import dev.cowherd.storage.ring.RingOptions;
 import dev.cowherd.storage.ring.RingRefusedException;
 import dev.cowherd.storage.ring.SocketRequests;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
@@ -33,6 +33,7 @@ public final class FiberLoop implements AutoCloseable {
     private static final int TIME_IS_UP = 62;
 
     private final Thread owner = Thread.currentThread();
+    private final Fiber.Place place = Fiber.Place.ofThread();
     private final Ring ring;
     private final FileRequests requests;
     private final Doorbell doorbell;
@@ -47,7 +48,11 @@ public final class FiberLoop implements AutoCloseable {
 
     private final AtomicBoolean pressed = new AtomicBoolean();
     private boolean listening;
+    /** Fibers whose work has not ended. */
     private int busy;
+    /** Transfers that no fiber waits for. */
+    private int transfers;
+
     private @Nullable Host played;
 
     /** What a loop waits on for its fibers to go on; the ring, unless a test plays it. */
@@ -132,14 +137,35 @@ public final class FiberLoop implements AutoCloseable {
     }
 
     /**
-     * The calls on a file that leave the calling fiber instead of blocking.
+     * Lets the loop work on a file.
      *
      * @param fd an open descriptor; stays known to the ring until the loop is closed
-     * @return the calls; for this descriptor alone
+     * @return the file, for this loop's fibers and {@link #transfers}
      * @throws IOException if the kernel refuses
      */
-    public FileCalls calls(int fd) throws IOException {
-        return new RingFileCalls(this, requests, ring.files().register(fd));
+    public LoopFile file(int fd) throws IOException {
+        return new LoopFile(this, requests, ring.files().register(fd));
+    }
+
+    /**
+     * The way for transfers that need no fiber, because nothing follows from them but their end.
+     *
+     * @param receiver takes their results, on the loop's thread, inside {@link #turn}; it may begin others
+     * @return the way; for the loop's thread alone
+     */
+    public PlainTransfers transfers(PlainTransfers.Receiver receiver) {
+        return new PlainTransfers(this, ring, receiver);
+    }
+
+    /**
+     * Allocates memory for transfers, registered with the kernel if its limits allow, which spares it work for each of them.
+     *
+     * @param bytes how much, more than zero
+     * @return zeroed memory at a page's start, good until the loop is closed
+     * @throws IOException if the kernel refuses for a reason that has nothing to do with limits
+     */
+    public MemorySegment allocate(long bytes) throws IOException {
+        return ring.buffers().allocate(bytes);
     }
 
     /**
@@ -205,7 +231,7 @@ public final class FiberLoop implements AutoCloseable {
     private void start(Runnable work) {
         Fiber fiber = idle.poll();
         if (fiber == null) {
-            fiber = new Fiber(this, fibers.size());
+            fiber = new Fiber(this, place, fibers.size());
             fibers.add(fiber);
         }
         fiber.begin(work);
@@ -217,44 +243,61 @@ public final class FiberLoop implements AutoCloseable {
         idle.add(fiber);
     }
 
+    void transferBegan() {
+        transfers++;
+    }
+
+    void transferEnded() {
+        transfers--;
+    }
+
     /**
-     * Pieces of work that have begun and not ended.
+     * Pieces of work and transfers that have begun and not ended.
      *
      * @return how many
      */
     public int busy() {
-        return busy;
+        return busy + transfers;
     }
 
     /**
      * One turn: brings back who can go on, and lets them.
      *
-     * @param wait whether to wait for somebody who can, if there is nobody
+     * @param least how many results to wait for, if nobody can go on; where fewer are in flight, those. Where pieces of work are under way it
+     *     waits for one: each may have a next step to take.
      * @throws IOException if the ring fails
      */
-    public void turn(boolean wait) throws IOException {
+    public void turn(int least) throws IOException {
         takeWoken();
         boolean nobody = ready.isEmpty() && begun.isEmpty();
         Host host = played;
         if (host != null) {
             if (nobody) {
-                host.pass(wait && busy > 0);
+                host.pass(least > 0 && busy > 0);
                 takeWoken();
             }
         } else if (nobody) {
-            boolean block = wait && busy > 0;
-            if (block && !listening) {
+            int awaited = awaited(least);
+            if (awaited > 0 && busy > 0 && !listening) {
                 // Before the look at who was woken, so that whoever comes after it presses to some effect.
                 listening = true;
                 doorbell.listen(DOORBELL);
             }
             takeWoken();
-            ring.submitAndWait(block && ready.isEmpty() ? 1 : 0, completions);
+            ring.submitAndWait(ready.isEmpty() ? awaited : 0, completions);
             takeWoken();
         } else {
             ring.submitAndWait(0, completions);
         }
         mountAll();
+    }
+
+    /** How many results a turn may wait for: whoever waits for the doorbell alone waits for ever. */
+    private int awaited(int least) {
+        if (busy > 0) {
+            return Math.min(least, 1);
+        }
+        return Math.min(least, ring.inFlight() - (listening ? 1 : 0));
     }
 
     private void mountAll() {
@@ -320,8 +363,8 @@ public final class FiberLoop implements AutoCloseable {
      */
     @Override
     public void close() throws IOException {
-        if (busy > 0) {
-            throw new IllegalStateException(busy + " requests are under way");
+        if (busy() > 0) {
+            throw new IllegalStateException(busy() + " requests are under way");
         }
         ring.close();
     }

@@ -59,7 +59,7 @@ class FiberLoopTest {
                 event.happens();
             });
             assertThat(loop.busy()).isEqualTo(1);
-            loop.turn(true);
+            loop.turn(1);
             assertThat(loop.busy()).isZero();
         }
         assertThat(seen).containsExactly("first waits", "second", "first goes on");
@@ -82,7 +82,7 @@ class FiberLoopTest {
                 seen.add("first goes on");
             });
             assertThat(loop.busy()).isEqualTo(3);
-            loop.turn(true);
+            loop.turn(1);
             assertThat(loop.busy()).isZero();
         }
         assertThat(seen).containsExactly("first", "second", "first goes on", "third", "fourth");
@@ -108,7 +108,7 @@ class FiberLoopTest {
                     return kept;
                 }));
                 while (loop.busy() > 0) {
-                    loop.turn(true);
+                    loop.turn(1);
                 }
                 other.join();
             }
@@ -134,7 +134,7 @@ class FiberLoopTest {
                 }
             });
             while (loop.busy() > 0) {
-                loop.turn(true);
+                loop.turn(1);
             }
         }
         assertThat(read).containsExactly((byte) 1, (byte) 2, (byte) 3, (byte) 4);
@@ -161,7 +161,7 @@ class FiberLoopTest {
             loop.begin(() -> thrown.add(failureOf(
                     () -> storage.write(Long.MAX_VALUE - 4096, Arena.ofAuto().allocate(512)))));
             while (loop.busy() > 0) {
-                loop.turn(true);
+                loop.turn(1);
             }
         }
         assertThat(thrown).hasSize(2).allSatisfy(e -> assertThat(e).isInstanceOf(StorageException.class));
@@ -201,7 +201,7 @@ class FiberLoopTest {
                 });
             }
             while (loop.busy() > 0) {
-                loop.turn(true);
+                loop.turn(1);
             }
         }
         byte[] bytes = Files.readAllBytes(file);
@@ -219,7 +219,7 @@ class FiberLoopTest {
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessageContaining("under way");
         event.happens();
-        loop.turn(true);
+        loop.turn(1);
         loop.close();
     }
 

@@ -176,7 +176,7 @@ class StepSchedulerTest {
                         });
                     }
                     while (loop.busy() > 0) {
-                        loop.turn(true);
+                        loop.turn(1);
                     }
                 }
                 return null;
@@ -203,7 +203,7 @@ class StepSchedulerTest {
                         order.append('w');
                     });
                     while (loop.busy() > 0) {
-                        loop.turn(true);
+                        loop.turn(1);
                     }
                 }
                 return null;
@@ -228,7 +228,7 @@ class StepSchedulerTest {
                         FiberLoop loop = FiberLoop.open(2);
                         steps.play(loop);
                         loop.begin(() -> FiberLoop.leaveUntil(wake -> true));
-                        loop.turn(true);
+                        loop.turn(1);
                         return null;
                     });
                     steps.run();

@@ -9,21 +9,21 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The calls on one file, by the ring for code that runs on a fiber of the loop. Code that runs on none, such as what opens and
+ * One file of a loop: the calls on it, by the ring for code that runs on a fiber of the loop. Code that runs on none, such as what opens and
  * closes, makes the system calls; so does everyone for the rare calls that no ring has.
  */
-final class RingFileCalls implements FileCalls {
+public final class LoopFile implements FileCalls {
     /** The most bytes of one transfer; a longer one comes back short, as from the kernel. */
     private static final long MOST_BYTES = 0x7fff_f000L;
 
-    private final FiberLoop loop;
+    final FiberLoop loop;
     private final FileRequests requests;
-    private final RingDescriptor file;
+    final RingDescriptor descriptor;
 
-    RingFileCalls(FiberLoop loop, FileRequests requests, RingDescriptor file) {
+    LoopFile(FiberLoop loop, FileRequests requests, RingDescriptor descriptor) {
         this.loop = loop;
         this.requests = requests;
-        this.file = file;
+        this.descriptor = descriptor;
     }
 
     @Override
@@ -31,7 +31,7 @@ final class RingFileCalls implements FileCalls {
         Fiber fiber = fiberFor(offset);
         return fiber == null
                 ? Libc.HOST.pread(fd, buffer, offset)
-                : fiber.await(token -> requests.read(file, offset, transferable(buffer), token));
+                : fiber.await(token -> requests.read(descriptor, offset, transferable(buffer), token));
     }
 
     @Override
@@ -39,7 +39,7 @@ final class RingFileCalls implements FileCalls {
         Fiber fiber = fiberFor(offset);
         return fiber == null
                 ? Libc.HOST.pwrite(fd, buffer, offset)
-                : fiber.await(token -> requests.write(file, offset, transferable(buffer), token));
+                : fiber.await(token -> requests.write(descriptor, offset, transferable(buffer), token));
     }
 
     /** The fiber to leave; none for an offset that the system call refuses and a ring would take for the file's own position. */
@@ -58,7 +58,7 @@ final class RingFileCalls implements FileCalls {
             return Libc.HOST.preadv(fd, buffers, first, count, skip, offset);
         }
         MemorySegment[] rest = rest(buffers, first, count, skip);
-        return fiber.await(token -> requests.readv(file, offset, rest, count, token));
+        return fiber.await(token -> requests.readv(descriptor, offset, rest, count, token));
     }
 
     @Override
@@ -68,7 +68,7 @@ final class RingFileCalls implements FileCalls {
             return Libc.HOST.pwritev(fd, buffers, first, count, skip, offset);
         }
         MemorySegment[] rest = rest(buffers, first, count, skip);
-        return fiber.await(token -> requests.writev(file, offset, rest, count, token));
+        return fiber.await(token -> requests.writev(descriptor, offset, rest, count, token));
     }
 
     private static MemorySegment[] rest(MemorySegment[] buffers, int first, int count, long skip) {
@@ -85,13 +85,13 @@ final class RingFileCalls implements FileCalls {
         Fiber fiber = loop.currentFiber();
         return fiber == null
                 ? Libc.HOST.fallocate(fd, mode, offset, length)
-                : fiber.await(token -> requests.fallocate(file, mode, offset, length, token));
+                : fiber.await(token -> requests.fallocate(descriptor, mode, offset, length, token));
     }
 
     @Override
     public long fdatasync(int fd) {
         Fiber fiber = loop.currentFiber();
-        return fiber == null ? Libc.HOST.fdatasync(fd) : fiber.await(token -> requests.fsync(file, true, token));
+        return fiber == null ? Libc.HOST.fdatasync(fd) : fiber.await(token -> requests.fsync(descriptor, true, token));
     }
 
     @Override

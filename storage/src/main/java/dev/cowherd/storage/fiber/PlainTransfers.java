@@ -1,0 +1,80 @@
+package dev.cowherd.storage.fiber;
+
+import dev.cowherd.storage.ring.FileRequests;
+import dev.cowherd.storage.ring.Ring;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Begins transfers that no fiber waits for: one request to the kernel each, and the result to a receiver. What costs a fiber its mount and
+ * leave is spared where there is nothing else to do than to move bytes.
+ *
+ * <p>Belongs to its loop's thread.
+ */
+public final class PlainTransfers {
+    /** Takes results. */
+    @FunctionalInterface
+    public interface Receiver {
+        /**
+         * A transfer has ended.
+         *
+         * @param token what it was begun with
+         * @param result the bytes moved, which may be fewer than asked, or minus errno
+         */
+        void completed(long token, int result);
+    }
+
+    private final FiberLoop loop;
+    private final FileRequests requests;
+
+    PlainTransfers(FiberLoop loop, Ring ring, Receiver receiver) {
+        this.loop = loop;
+        this.requests = new FileRequests(ring, (token, result, flags) -> {
+            loop.transferEnded();
+            receiver.completed(token, result);
+        });
+    }
+
+    /**
+     * Begins a read.
+     *
+     * @param file a file of the same loop
+     * @param offset host offset in bytes
+     * @param destination a native segment of at most 2 GiB less a page; open until the result came
+     * @param token comes back with the result
+     * @return false if the file is another loop's; nothing was done then
+     * @throws IOException if the kernel takes no more requests
+     */
+    public boolean read(LoopFile file, long offset, MemorySegment destination, long token) throws IOException {
+        if (!isMine(file) || offset < 0) {
+            return false;
+        }
+        requests.read(file.descriptor, offset, destination, token);
+        loop.transferBegan();
+        return true;
+    }
+
+    /**
+     * Begins a write.
+     *
+     * @param file a file of the same loop
+     * @param offset host offset in bytes
+     * @param source a native segment of at most 2 GiB less a page; open and unchanged until the result came
+     * @param token comes back with the result
+     * @return false if the file is another loop's; nothing was done then
+     * @throws IOException if the kernel takes no more requests
+     */
+    public boolean write(LoopFile file, long offset, MemorySegment source, long token) throws IOException {
+        if (!isMine(file) || offset < 0) {
+            return false;
+        }
+        requests.write(file.descriptor, offset, source, token);
+        loop.transferBegan();
+        return true;
+    }
+
+    @SuppressWarnings("ReferenceEquality") // A loop is itself only.
+    private boolean isMine(LoopFile file) {
+        return file.loop == loop;
+    }
+}
