@@ -85,12 +85,12 @@ public final class DiskQueue implements AutoCloseable {
      */
     public void read(long offset, MemorySegment destination) throws IOException {
         long length = destination.byteSize();
-        checkRange(offset, length);
         if (destination.isReadOnly()) {
             throw new IllegalArgumentException("the destination is read-only");
         }
         enter();
         try {
+            checkRange(offset, length);
             if (destination.isNative()) {
                 readNative(offset, destination);
             } else {
@@ -129,11 +129,11 @@ public final class DiskQueue implements AutoCloseable {
      * @throws IOException if a table cannot be read or is corrupt
      */
     public BlockStatus status(long offset, long maxLength) throws IOException {
-        if (offset < 0 || offset >= disk.sizeBytes() || maxLength <= 0) {
-            throw outside(offset, maxLength);
-        }
         enter();
         try {
+            if (offset < 0 || offset >= disk.sizeBytes() || maxLength <= 0) {
+                throw outside(offset, maxLength);
+            }
             return statusReader.status(offset, Math.min(maxLength, disk.sizeBytes() - offset));
         } finally {
             leave();
@@ -154,10 +154,10 @@ public final class DiskQueue implements AutoCloseable {
      */
     public void write(long offset, MemorySegment source) throws IOException {
         long length = source.byteSize();
-        checkRange(offset, length);
         QueueWriter to = requireWriter();
         enter();
         try {
+            checkRange(offset, length);
             if (source.isNative()) {
                 writeNative(to, offset, source);
             } else {
@@ -189,10 +189,10 @@ public final class DiskQueue implements AutoCloseable {
      * @throws IOException and the others as for {@link #write(long, MemorySegment)}
      */
     public void writeZeroes(long offset, long length, ZeroMode mode) throws IOException {
-        checkRange(offset, length);
         QueueWriter to = requireWriter();
         enter();
         try {
+            checkRange(offset, length);
             to.zero(offset, length, mode);
         } finally {
             leave();
@@ -221,10 +221,10 @@ public final class DiskQueue implements AutoCloseable {
      * @throws IOException and the others as for {@link #write(long, MemorySegment)}
      */
     public void discard(long offset, long length) throws IOException {
-        checkRange(offset, length);
         QueueWriter to = requireWriter();
         enter();
         try {
+            checkRange(offset, length);
             to.discard(offset, length);
         } finally {
             leave();
@@ -428,6 +428,7 @@ public final class DiskQueue implements AutoCloseable {
         }
     }
 
+    /** Asked inside only: the size may change while a request waits to be let in. */
     private void checkRange(long offset, long length) {
         if (offset < 0 || length > disk.sizeBytes() - offset) {
             throw outside(offset, length);

@@ -4,6 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.cowherd.format.Snapshot;
+import dev.cowherd.metadata.Waits;
+import dev.cowherd.storage.Storage;
+import dev.cowherd.storage.filter.InterceptingStorage;
+import dev.cowherd.storage.filter.Operation;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
@@ -13,7 +17,11 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -167,5 +175,66 @@ class StructuralChangesTest {
             assertThat(Arrays.copyOf(read(queue, 8), 5)).containsExactly(1, 2, 3, 4, 0);
         }
         new Qemu(folder).img("narrow.qcow2", "check", "narrow.qcow2");
+    }
+
+    /** Its range was good when it came, and is not when it is let in. */
+    @Test
+    @Timeout(value = 60, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+    void aRequestThatWaitedForAShrinkIsJudgedByTheNewSize() throws Exception {
+        Path image = folder.resolve("shrinks.qcow2");
+        ImageCreator.create(image, CreateOptions.ofSize(1 << 20).build());
+        CountDownLatch shrinking = new CountDownLatch(1);
+        CountDownLatch atTheDoor = new CountDownLatch(1);
+        DiskOptions options = DiskOptions.defaults()
+                .withWritable(true)
+                .withStorageFilter(storage -> new AtHeaderWrites(storage, shrinking, atTheDoor))
+                .withWaits(signal -> {
+                    atTheDoor.countDown();
+                    Waits.PARK.await(signal);
+                });
+        try (Disk disk = Disk.open(image, options);
+                DiskQueue queue = disk.openQueue()) {
+            queue.write(0, ByteBuffer.allocate(512));
+            CompletableFuture<Void> write = CompletableFuture.runAsync(() -> {
+                try {
+                    shrinking.await();
+                    queue.write(900_000, ByteBuffer.allocate(512));
+                } catch (IOException | InterruptedException e) {
+                    throw new AssertionError(e);
+                }
+            });
+            disk.resize(1 << 19);
+            assertThatThrownBy(write::get).hasCauseInstanceOf(IndexOutOfBoundsException.class);
+        }
+        new Qemu(folder).img(image.toString(), "check", image.toString());
+    }
+
+    /** Lets the header's writes go only when somebody waits. */
+    private static final class AtHeaderWrites extends InterceptingStorage {
+        private final CountDownLatch begun;
+        private final CountDownLatch goOn;
+
+        AtHeaderWrites(Storage next, CountDownLatch begun, CountDownLatch goOn) {
+            super(next);
+            this.begun = begun;
+            this.goOn = goOn;
+        }
+
+        @Override
+        protected void begin(dev.cowherd.storage.filter.Request request) throws IOException {
+            if (request.operation() == Operation.WRITE && request.offset() == 0) {
+                begun.countDown();
+                try {
+                    goOn.await();
+                } catch (InterruptedException e) {
+                    throw new IOException(e);
+                }
+            }
+        }
+
+        @Override
+        protected InterceptingStorage around(Storage reopened) {
+            return new AtHeaderWrites(reopened, begun, goOn);
+        }
     }
 }
