@@ -5,6 +5,7 @@ import dev.cowherd.cli.bench.BenchRun;
 import dev.cowherd.cli.bench.BenchSettings;
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskOptions;
+import dev.cowherd.image.Engine;
 import java.io.PrintStream;
 import java.time.Duration;
 import java.util.List;
@@ -21,10 +22,12 @@ final class BenchCommand implements Command {
 
     private @Nullable String format;
     private @Nullable String cache;
+    private Engine engine = Engine.AUTO;
     private boolean forceShare;
     private boolean quiet;
     private boolean random;
     private boolean json;
+    private boolean drain = true;
     private boolean write;
     private int pattern;
     private int flushInterval;
@@ -44,6 +47,7 @@ final class BenchCommand implements Command {
                 .withFormat(format == null ? null : DiskArguments.format(format))
                 .withForceShare(forceShare)
                 .withWritable(write)
+                .withEngine(engine)
                 .withWarnings(line -> in.err().println("cowherd: " + line));
         if (cache != null) {
             options = options.withCacheMode(CacheArgument.parse(cache, "Invalid cache mode"));
@@ -57,7 +61,9 @@ final class BenchCommand implements Command {
                     write,
                     pattern,
                     flushInterval,
+                    drain,
                     queues,
+                    engine == Engine.SYNC ? 1 : depth,
                     count,
                     runtime,
                     warmup(),
@@ -97,6 +103,7 @@ final class BenchCommand implements Command {
                 "--flush-interval=",
                 "--no-drain",
                 "--image-opts",
+                "--engine=",
                 "--queues=",
                 "--random",
                 "--runtime=",
@@ -131,7 +138,8 @@ final class BenchCommand implements Command {
             case "-w" -> write = true;
             case "--pattern" -> pattern = patternByte(flags.value());
             case "--flush-interval" -> flushInterval = number(flags.value(), "flush interval", 0);
-            case "--no-drain" -> {} // a queue performs its requests one after another: there is nothing to drain
+            case "--no-drain" -> drain = false;
+            case "--engine" -> engine = EngineArgument.parse(flags.value());
             case "--queues" -> queues = queues(flags.value());
             case "--random" -> random = true;
             case "--runtime" -> runtime = seconds(flags.value(), "runtime");

@@ -2,11 +2,8 @@ package dev.cowherd.cli.bench;
 
 import dev.cowherd.cli.parallel.QueueThreads;
 import dev.cowherd.image.Disk;
-import dev.cowherd.image.DiskQueue;
 import java.io.IOException;
 import java.io.InterruptedIOException;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -14,13 +11,13 @@ import java.util.concurrent.CountDownLatch;
 import org.HdrHistogram.Histogram;
 
 /**
- * Sends requests from a number of queues at once, each on its own thread and one after another, and measures every one.
+ * Sends requests from a number of queues at once, each on its own thread, and measures every one.
  *
  * <p>The same loop runs before the measurement for the warm-up, so that what is measured is compiled code and warm caches; writes
  * of the warm-up are real writes. All queues start together.
  */
 public final class BenchRun {
-    private static final long LONGEST_NANOS = 3_600_000_000_000L;
+    static final long LONGEST_NANOS = 3_600_000_000_000L;
     private static final int DIGITS = 3;
 
     private final Disk disk;
@@ -67,11 +64,8 @@ public final class BenchRun {
     }
 
     private void runQueue(int index) throws IOException {
-        try (Arena arena = Arena.ofConfined();
-                DiskQueue queue = disk.openQueue()) {
-            MemorySegment buffer = arena.allocate(settings.bufferBytes(), 4096);
-            buffer.fill((byte) settings.pattern());
-            warmUp(index, queue, buffer);
+        try (Sender sender = settings.depth() > 1 ? new InFlight(disk, settings) : new OneByOne(disk, settings)) {
+            warmUp(index, sender);
             OffsetPattern pattern = pattern(index, index);
             Histogram latency = histogram();
             Duration runtime = settings.runtime();
@@ -79,7 +73,7 @@ public final class BenchRun {
             long nanos = runtime == null ? Long.MAX_VALUE : runtime.toNanos();
             awaitOthers();
             long start = System.nanoTime();
-            long sent = send(queue, buffer, pattern, count, nanos, latency);
+            long sent = sender.send(pattern, count, nanos, latency, threads::stopping);
             long end = System.nanoTime();
             synchronized (results) {
                 results.add(new QueueResult(sent, start, end, latency));
@@ -89,41 +83,10 @@ public final class BenchRun {
         }
     }
 
-    private void warmUp(int index, DiskQueue queue, MemorySegment buffer) throws IOException {
+    private void warmUp(int index, Sender sender) throws IOException {
         long nanos = settings.warmup().toNanos();
         if (nanos > 0) {
-            send(queue, buffer, pattern(index, -1L - index), Long.MAX_VALUE, nanos, histogram());
-        }
-    }
-
-    /**
-     * The loop that is measured: each request's end is the next one's start, so the clock is read once a request. A flush counts
-     * as part of the request before it.
-     */
-    private long send(
-            DiskQueue queue, MemorySegment buffer, OffsetPattern pattern, long count, long nanos, Histogram latency)
-            throws IOException {
-        long sent = 0;
-        long start = System.nanoTime();
-        long before = start;
-        while (sent < count && before - start < nanos && !threads.stopping()) {
-            sent++;
-            perform(queue, pattern.next(), buffer, sent);
-            long after = System.nanoTime();
-            latency.recordValue(Math.min(after - before, LONGEST_NANOS));
-            before = after;
-        }
-        return sent;
-    }
-
-    private void perform(DiskQueue queue, long offset, MemorySegment buffer, long number) throws IOException {
-        if (!settings.write()) {
-            queue.read(offset, buffer);
-            return;
-        }
-        queue.write(offset, buffer);
-        if (settings.flushInterval() > 0 && number % settings.flushInterval() == 0) {
-            queue.flush();
+            sender.send(pattern(index, -1L - index), Long.MAX_VALUE, nanos, histogram(), threads::stopping);
         }
     }
 
@@ -152,7 +115,7 @@ public final class BenchRun {
         }
     }
 
-    private static Histogram histogram() {
+    static Histogram histogram() {
         return new Histogram(LONGEST_NANOS, DIGITS);
     }
 }

@@ -9,7 +9,9 @@ import org.jspecify.annotations.Nullable;
  * @param write whether requests write instead of reading
  * @param pattern the byte that is written
  * @param flushInterval after how many of its requests each queue flushes; 0 for never
+ * @param drainBeforeFlush whether a flush waits for what is in flight, and nothing begins before it has ended
  * @param queues how many threads, each with its own queue
+ * @param depth how many requests each queue has in flight, with the ring engine
  * @param count how many requests in all; not looked at where a run time is given
  * @param runtime how long to send requests, or null to send {@code count} of them
  * @param warmup how long to send requests that are not counted first; zero for not at all
@@ -22,7 +24,9 @@ public record BenchSettings(
         boolean write,
         int pattern,
         int flushInterval,
+        boolean drainBeforeFlush,
         int queues,
+        int depth,
         long count,
         @Nullable Duration runtime,
         Duration warmup,

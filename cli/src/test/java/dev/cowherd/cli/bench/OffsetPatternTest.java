@@ -49,6 +49,6 @@ final class OffsetPatternTest {
     }
 
     private static BenchSettings settings(int buffer, long step, long offset, boolean random) {
-        return new BenchSettings(false, 0, 0, 1, 1, null, Duration.ZERO, buffer, step, offset, random);
+        return new BenchSettings(false, 0, 0, true, 1, 1, 1, null, Duration.ZERO, buffer, step, offset, random);
     }
 }
