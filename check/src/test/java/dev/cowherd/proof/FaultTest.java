@@ -27,6 +27,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** The k-th operation of the host fails, for every k there is: requests fail, the image stays right, and promises are kept. */
 class FaultTest {
+    private static final Progress PROGRESS = new Progress(FaultTest.class, "faults", 0);
+
     /** One way to fail. */
     record Way(Engine engine, Shape shape, Set<Operation> operations, boolean once, Errno errno, long seed) {}
 
@@ -59,6 +61,7 @@ class FaultTest {
         int k = 1;
         while (play(way, k)) {
             k++;
+            PROGRESS.add(1);
         }
         assertThat(k).as("operations that failed in turn").isGreaterThan(2);
     }
@@ -194,6 +197,7 @@ class FaultTest {
         int k = 1;
         while (playStructural(way, k)) {
             k++;
+            PROGRESS.add(1);
         }
         assertThat(k).as("operations that failed in turn").isGreaterThan(5);
     }

@@ -6,6 +6,11 @@ final class Lab {
 
     private Lab() {}
 
+    /** Whether this is the run with {@code -Plab}. */
+    static boolean isLong() {
+        return LONG;
+    }
+
     /** One number in a normal run, another one with {@code -Plab}. */
     static int count(int normal, int lab) {
         return LONG ? lab : normal;

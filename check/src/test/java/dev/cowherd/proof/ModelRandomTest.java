@@ -40,6 +40,7 @@ class ModelRandomTest {
     private static final int OPERATIONS = Lab.count(2_000, 10_000);
     private static final int SEEDS = Lab.count(200, 20_000);
     private static final List<Shape> SHAPES = Shape.pairwise();
+    private static final Progress PROGRESS = new Progress(ModelRandomTest.class, "seeds", SEEDS);
     /** The shapes are as many tests, so that a failure says which one it is. */
     @TempDir
     Path folder;
@@ -57,6 +58,7 @@ class ModelRandomTest {
             int queues = 1 << run / SHAPES.size() % 4;
             try {
                 play(shape, seed, queues);
+                PROGRESS.add(1);
             } catch (Exception | AssertionError e) {
                 throw new AssertionError(
                         shape + ", " + queues + " queues, seed " + seed + " (-Dcowherd.seed=" + (seed - run) + "): "

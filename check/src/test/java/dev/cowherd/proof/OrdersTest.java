@@ -34,6 +34,12 @@ import org.junit.jupiter.params.provider.ValueSource;
 class OrdersTest {
     private static final int MOST_ORDERS = Lab.count(3_000, 1_000_000);
     private static final int DRAWN = Lab.count(2_000, 100_000);
+    /** Of the orders with two interruptions nobody knows how many there are. */
+    private static final Progress ALL = new Progress(OrdersTest.class, "orders of two queues", 0);
+
+    private static final Progress FOUR = new Progress(OrdersTest.class, "orders of four queues", DRAWN);
+    private static final Progress STRUCTURAL =
+            new Progress(OrdersTest.class, "orders of structural changes", DRAWN / 4);
 
     /** With a cache of two slices, each of which costs 128 bytes beside its words. */
     private static DiskOptions stepped(Shape shape, StepScheduler steps) {
@@ -121,6 +127,7 @@ class OrdersTest {
                 }
                 rig.assertAtMostLeaks();
                 rig.assertHoldsWhatTheModelAllows();
+                ALL.add(1);
             });
             assertThat(orders).as("orders of %s on %s", requests, shape).isGreaterThan(10);
         }
@@ -174,6 +181,7 @@ class OrdersTest {
                 .as("leaks after a clean close")
                 .isZero();
         rig.assertHoldsWhatTheModelAllows();
+        FOUR.add(1);
     }
 
     static Stream<Arguments> structural() {
@@ -272,5 +280,6 @@ class OrdersTest {
                 .isZero();
         rig.assertHoldsWhatTheModelAllows();
         changes.checkAfterCut(rig.power.now(), rig);
+        STRUCTURAL.add(1);
     }
 }

@@ -21,6 +21,7 @@ class PowerCutTest {
     private static final int STATES = Lab.count(27_500, 1_200_000);
 
     private static final int STRUCTURAL_STATES = Lab.count(4_000, 200_000);
+    private static final Progress PROGRESS = new Progress(PowerCutTest.class, "states", STATES + STRUCTURAL_STATES);
 
     static Stream<Shape> shapes() {
         List<Shape> shapes = new ArrayList<>();
@@ -83,6 +84,7 @@ class PowerCutTest {
                             Rig after = rig.after(state);
                             after.assertAtMostLeaks();
                             rig.model.checkAfterCut(state.cut(), after.contents());
+                            PROGRESS.add(1);
                             if (state.number() % 64 == 0) {
                                 after.assertCanGoOn(seed);
                             }
@@ -132,6 +134,7 @@ class PowerCutTest {
                     after.assertAtMostLeaks();
                     rig.model.checkAfterCut(state.cut(), after.contents());
                     changes.checkAfterCut(state.cut(), after);
+                    PROGRESS.add(1);
                 });
             });
         }
