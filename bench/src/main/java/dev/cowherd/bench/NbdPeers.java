@@ -10,7 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
-/** An NBD server in a process of its own, ours or QEMU's, on a Unix socket. */
+/** An NBD server in a process of its own, ours, QEMU's or nbdkit, on a Unix socket. */
 final class NbdPeers implements AutoCloseable {
     private final Process process;
     private final Path socket;
@@ -24,9 +24,12 @@ final class NbdPeers implements AutoCloseable {
         return "nbd+unix:///?socket=" + socket;
     }
 
-    static NbdPeers ours(Path image, Path folder, boolean writable, String javaOptions) throws IOException {
-        Path socket = fresh(folder, "ours");
+    /** Ours; the flags are those of {@code serve nbd}. */
+    static NbdPeers ours(Path image, Path folder, boolean writable, String javaOptions, String... flags)
+            throws IOException {
+        Path socket = fresh(folder, "ours" + String.join("", flags).replace(' ', '-'));
         List<String> command = new ArrayList<>(List.of(Processes.cowherd(), "serve", "nbd"));
+        command.addAll(List.of(flags));
         if (!writable) {
             command.add("-r");
         }
@@ -55,10 +58,25 @@ final class NbdPeers implements AutoCloseable {
             command.add("-r");
         }
         command.addAll(List.of("--aio=io_uring", "-k", socket.toString(), image.toString()));
+        return started(command, socket);
+    }
+
+    /** nbdkit's file plugin on a raw file. */
+    static NbdPeers nbdkit(Path raw, Path folder, boolean writable) throws IOException {
+        Path socket = fresh(folder, "nbdkit");
+        List<String> command = new ArrayList<>(List.of("nbdkit", "--foreground", "--unix", socket.toString()));
+        if (!writable) {
+            command.add("--readonly");
+        }
+        command.addAll(List.of("file", raw.toString()));
+        return started(command, socket);
+    }
+
+    private static NbdPeers started(List<String> command, Path socket) throws IOException {
         Process process = new ProcessBuilder(command).inheritIO().start();
         while (!Files.exists(socket)) {
             if (!process.isAlive()) {
-                throw new IOException("qemu-nbd did not start");
+                throw new IOException(command.get(0) + " did not start");
             }
             Thread.onSpinWait();
         }

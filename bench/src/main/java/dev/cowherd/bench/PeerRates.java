@@ -63,39 +63,39 @@ final class PeerRates {
                 TERSE_READ_IOPS,
                 seconds,
                 "--rw=randread",
+                "--bs=4k",
                 "--ioengine=psync",
                 "--filename=" + raw,
                 "--numjobs=1",
                 "--readonly");
     }
 
-    /** fio reading as an NBD client: one connection a job, 32 requests in flight on each. */
-    static double fioNbdReads(String uri, int connections, double seconds) throws IOException {
-        return fioNbd(uri, connections, seconds, "randread", TERSE_READ_IOPS);
-    }
-
-    /** The same, writing. */
-    static double fioNbdWrites(String uri, int connections, double seconds) throws IOException {
-        return fioNbd(uri, connections, seconds, "randwrite", TERSE_WRITE_IOPS);
-    }
-
-    private static double fioNbd(String uri, int connections, double seconds, String kind, int field)
+    /**
+     * fio as an NBD client, at random places.
+     *
+     * @param write whether it writes; else it reads
+     * @param blockBytes bytes a request
+     * @param depth requests in flight on each connection
+     * @param connections one a job
+     * @return requests a second
+     */
+    static double fioNbd(String uri, boolean write, int blockBytes, int depth, int connections, double seconds)
             throws IOException {
         return fio(
-                field,
+                write ? TERSE_WRITE_IOPS : TERSE_READ_IOPS,
                 seconds,
-                "--rw=" + kind,
+                "--bs=" + blockBytes,
+                write ? "--rw=randwrite" : "--rw=randread",
                 "--ioengine=nbd",
                 "--uri=" + uri,
                 "--numjobs=" + connections,
-                "--iodepth=32");
+                "--iodepth=" + depth);
     }
 
     private static double fio(int field, double seconds, String... options) throws IOException {
         List<String> command = new ArrayList<>(List.of(
                 "fio",
                 "--name=bench",
-                "--bs=4k",
                 "--norandommap",
                 // fio would drop the file from the page cache first, and every line after it would read from the
                 // device.

@@ -35,12 +35,13 @@ final class Workloads {
         groups.put("read", this::read);
         groups.put("compressed", this::compressed);
         groups.put("chain", this::chain);
-        groups.put("nbd", this::nbd);
+        NbdWorkloads nbd = new NbdWorkloads(fixtures, rounds, seconds);
+        groups.put("nbd", nbd::reads);
         WriteWorkloads writes = new WriteWorkloads(fixtures, rounds, seconds, quick);
         groups.put("write", writes::overwrite);
         groups.put("allocate", writes::allocate);
         groups.put("flush", writes::flush);
-        groups.put("nbdwrite", writes::nbd);
+        groups.put("nbdwrite", nbd::writes);
         groups.put("discard", writes::discard);
         groups.put("check", this::check);
         groups.put("convert", this::convert);
@@ -130,26 +131,6 @@ final class Workloads {
                 () -> random.queues(image, 1)));
     }
 
-    private List<Line> nbd() throws IOException {
-        Path image = fixtures.plain();
-        List<Line> lines = new ArrayList<>();
-        try (NbdPeers ours = NbdPeers.ours(image, fixtures.folder(), false, "");
-                NbdPeers qemu = NbdPeers.qemu(image, fixtures.folder(), false)) {
-            PeerRates.fioNbdReads(ours.uri(), 2, Math.max(2, seconds));
-            for (int connections = 1; connections <= 2; connections++) {
-                int jobs = connections;
-                lines.add(rounds.line(
-                        "NBD, fio 4 KiB random read, depth 32, " + jobs + (jobs == 1 ? " connection" : " connections"),
-                        "qemu-nbd 10",
-                        jobs == 1 ? 1.2 : 1.6,
-                        "/s",
-                        () -> PeerRates.fioNbdReads(ours.uri(), jobs, seconds),
-                        () -> PeerRates.fioNbdReads(qemu.uri(), jobs, seconds)));
-            }
-        }
-        return lines;
-    }
-
     private List<Line> check() throws IOException {
         String size = quick ? "32G" : "256G";
         String image = fixtures.preallocated(size).toString();
@@ -214,7 +195,7 @@ final class Workloads {
         String size = quick ? "256G" : "10T";
         Path image = fixtures.preallocated(size);
         try (NbdPeers ours = NbdPeers.ours(image, fixtures.folder(), false, "-Xmx128m")) {
-            double rate = PeerRates.fioNbdReads(ours.uri(), 4, Math.max(5, seconds));
+            double rate = PeerRates.fioNbd(ours.uri(), false, BLOCK, 32, 4, Math.max(5, seconds));
             return List.of(new Line(
                     "NBD, 4 connections, random reads over " + size + "iB with -Xmx128m",
                     "being served at all",

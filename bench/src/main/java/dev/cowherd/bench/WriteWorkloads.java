@@ -205,32 +205,6 @@ final class WriteWorkloads {
         return best;
     }
 
-    List<Line> nbd() throws IOException {
-        Path image = fixtures.plainToWrite();
-        List<Line> lines = new ArrayList<>();
-        for (int connections = 1; connections <= 2; connections++) {
-            int jobs = connections;
-            lines.add(rounds.line(
-                    "NBD, fio 4 KiB random write, depth 32, " + jobs + (jobs == 1 ? " connection" : " connections"),
-                    "qemu-nbd 10",
-                    jobs == 1 ? 1.2 : 1.8,
-                    "/s",
-                    () -> {
-                        // One server at a time: both lock the image against other writers.
-                        try (NbdPeers ours = NbdPeers.ours(image, fixtures.folder(), true, "")) {
-                            PeerRates.fioNbdWrites(ours.uri(), 2, Math.max(2, seconds));
-                            return PeerRates.fioNbdWrites(ours.uri(), jobs, seconds);
-                        }
-                    },
-                    () -> {
-                        try (NbdPeers qemu = NbdPeers.qemu(image, fixtures.folder(), true)) {
-                            return PeerRates.fioNbdWrites(qemu.uri(), jobs, seconds);
-                        }
-                    }));
-        }
-        return lines;
-    }
-
     List<Line> discard() throws IOException {
         long bytes = 4 * GIB;
         return List.of(rounds.line(
