@@ -161,7 +161,69 @@ class ServeCommandTest {
         assertThat(refused("serve", "nbd", "--discard=maybe", "x")).contains("Invalid discard mode 'maybe'");
         assertThat(refused("serve", "nbd", "--detect-zeroes=maybe", "x")).contains("Invalid detect-zeroes mode");
         assertThat(refused("serve", "nbd", "--detect-zeroes=unmap", "x")).contains("without setting discard");
+        assertThat(refused("serve", "nbd", "--engine=fast", "x")).contains("Invalid engine 'fast'");
+        assertThat(refused("serve", "nbd", "--max-inflight", "0", "x")).contains("must be 1 or more");
+        assertThat(refused("serve", "nbd", "--max-inflight", "5000", "x")).contains("must be 1023 or less");
         assertThat(refused("serve", "nbd", "-p", "99999", "x")).contains("is not a port");
+    }
+
+    @Test
+    void byTheRingItServesTheSameBytes() throws Exception {
+        Process server = start(
+                List.of(
+                        "--add-exports=java.base/jdk.internal.vm=ALL-UNNAMED",
+                        "--add-exports=java.base/sun.nio.ch=ALL-UNNAMED"),
+                "-b",
+                "127.0.0.1:0",
+                "--engine=ring",
+                "--max-inflight=5",
+                image.toString());
+        try {
+            BufferedReader out = server.inputReader(StandardCharsets.UTF_8);
+            assertThat(out.readLine()).startsWith("Serving");
+            String uri = out.readLine().strip();
+            Path copy = folder.resolve("copy.raw");
+            Processes.run(Peers.system("nbdcopy").toString(), uri, copy.toString())
+                    .orFail();
+            assertThat(Files.readAllBytes(copy)).isEqualTo(QemuImg.v10().bytesOf(image, "-U"));
+            Processes.run(Peers.qemu10("qemu-io").toString(), "-f", "raw", "-c", "write -P 92 2M 3M", uri)
+                    .orFail();
+            signal("INT", server);
+            assertThat(server.waitFor(30, TimeUnit.SECONDS)).isTrue();
+            assertThat(server.exitValue()).isZero();
+            assertThat(server.errorReader().readLine()).isNull();
+            QemuImg.v10().run("check", image.toString()).orFail();
+            QemuImg.v10().io(image, List.of("read -P 92 2M 3M", "read -P 91 1M 100k"));
+        } finally {
+            server.destroyForcibly();
+        }
+    }
+
+    @Test
+    void whereTheRingCannotBeHadItIsRefusedOrLeftAsideWithOneLine() throws Exception {
+        Process refused = start("-b", "127.0.0.1:0", "--engine=ring", image.toString());
+        assertThat(refused.waitFor(30, TimeUnit.SECONDS)).isTrue();
+        assertThat(refused.exitValue()).isEqualTo(1);
+        assertThat(refused.errorReader().lines())
+                .containsExactly("cowherd: the ring engine cannot be had: the JVM was started without"
+                        + " --add-exports java.base/sun.nio.ch=ALL-UNNAMED");
+        Process server = start("-b", "127.0.0.1:0", "--engine=auto", "-T", "none", image.toString());
+        try {
+            BufferedReader out = server.inputReader(StandardCharsets.UTF_8);
+            assertThat(out.readLine()).startsWith("Serving");
+            String uri = out.readLine().strip();
+            for (int i = 0; i < 2; i++) {
+                Processes.run(Peers.system("nbdinfo").toString(), uri).orFail();
+            }
+            signal("TERM", server);
+            assertThat(server.errorReader().lines())
+                    .hasSize(1)
+                    .first()
+                    .asString()
+                    .contains("using system calls");
+        } finally {
+            server.destroyForcibly();
+        }
     }
 
     private String refused(String... args) {
@@ -178,14 +240,15 @@ class ServeCommandTest {
     }
 
     private static Process start(String... args) throws IOException {
+        return start(List.of(), args);
+    }
+
+    private static Process start(List<String> jvmFlags, String... args) throws IOException {
         List<String> command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "--enable-native-access=ALL-UNNAMED",
-                "-cp",
-                System.getProperty("java.class.path"),
-                "dev.cowherd.cli.Main",
-                "serve",
-                "nbd"));
+                "--enable-native-access=ALL-UNNAMED"));
+        command.addAll(jvmFlags);
+        command.addAll(List.of("-cp", System.getProperty("java.class.path"), "dev.cowherd.cli.Main", "serve", "nbd"));
         command.addAll(List.of(args));
         return new ProcessBuilder(command).start();
     }

@@ -116,11 +116,13 @@ final class Connection implements Runnable {
             case Way.OnRing(FiberLoop loop, Export.Pipeline pipeline) -> {
                 out.close();
                 RingDescriptor socket = RingDescriptor.of(SocketDescriptor.of(channel));
-                in.continueFrom(new RingInput(loop, socket));
+                RingInput input = new RingInput(loop, channel, socket);
+                in.continueFrom(input);
                 SideBySide performer = new SideBySide(
                         loop,
                         pipeline,
                         in,
+                        input,
                         socket,
                         failures,
                         options.maxInflight(),

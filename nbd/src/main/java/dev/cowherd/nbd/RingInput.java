@@ -9,42 +9,96 @@ import java.nio.ByteBuffer;
 import java.nio.channels.ReadableByteChannel;
 import org.jspecify.annotations.Nullable;
 
-/** What a client sends, received by the ring: who reads leaves the fiber until bytes are there. Used by one fiber of one loop. */
+/**
+ * What a client sends, for a fiber, which leaves until bytes are there. How they are waited for is the loop's thread to say: by the ring,
+ * beside whatever else it waits for, or, if there is nothing else, by a plain read, which costs less. Used by one thread.
+ */
 final class RingInput implements ReadableByteChannel {
+    private final ReadableByteChannel channel;
     private final RingDescriptor socket;
     private final SocketRequests requests;
-    private @Nullable Runnable wake;
-    private int received;
+    /** What the fiber wants filled. */
+    private @Nullable ByteBuffer wanted;
 
-    RingInput(FiberLoop loop, RingDescriptor socket) {
+    private boolean receiving;
+    private @Nullable Runnable goOn;
+    private int received;
+    private @Nullable IOException failure;
+
+    RingInput(FiberLoop loop, ReadableByteChannel channel, RingDescriptor socket) {
+        this.channel = channel;
         this.socket = socket;
         this.requests = loop.sockets(this::completed);
     }
 
+    /** Called on the fiber. */
     @Override
     public int read(ByteBuffer destination) throws IOException {
-        requests.receive(socket, MemorySegment.ofBuffer(destination), false, 0);
+        wanted = destination;
         FiberLoop.leaveUntil(this::waitsFor);
-        if (received < 0) {
-            throw new IOException("the client is gone: errno " + -received);
+        IOException failed = failure;
+        if (failed != null) {
+            throw failed;
         }
-        destination.position(destination.position() + received);
-        return received == 0 ? -1 : received;
+        return received;
     }
 
-    private boolean waitsFor(Runnable goOn) {
-        wake = goOn;
+    private boolean waitsFor(Runnable wake) {
+        goOn = wake;
         return true;
     }
 
+    /** Whether the fiber waits for bytes and nobody has asked for them. */
+    boolean isWanted() {
+        return wanted != null && !receiving;
+    }
+
+    /** Has the ring receive what is wanted. */
+    void receive() throws IOException {
+        ByteBuffer to = wanted;
+        if (to == null) {
+            throw new IllegalStateException("nobody wants bytes");
+        }
+        requests.receive(socket, MemorySegment.ofBuffer(to), false, 0);
+        receiving = true;
+    }
+
+    /** Waits, with the thread, for what is wanted. */
+    void readNow() {
+        ByteBuffer to = wanted;
+        if (to == null) {
+            throw new IllegalStateException("nobody wants bytes");
+        }
+        try {
+            received = channel.read(to);
+        } catch (IOException e) {
+            failure = e;
+        }
+        hand();
+    }
+
     private void completed(long token, int result, int flags) {
-        Runnable reader = wake;
-        if (reader == null) {
+        ByteBuffer to = wanted;
+        receiving = false;
+        if (to == null) {
             throw new IllegalStateException("bytes came that nobody waits for");
         }
-        wake = null;
-        received = result;
-        reader.run();
+        if (result < 0) {
+            failure = new IOException("the client is gone: errno " + -result);
+        } else {
+            to.position(to.position() + result);
+            received = result == 0 ? -1 : result;
+        }
+        hand();
+    }
+
+    private void hand() {
+        Runnable wake = goOn;
+        wanted = null;
+        goOn = null;
+        if (wake != null) {
+            wake.run();
+        }
     }
 
     @Override

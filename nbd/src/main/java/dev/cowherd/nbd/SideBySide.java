@@ -13,8 +13,9 @@ import org.jspecify.annotations.Nullable;
  * The ring engine: the socket and the disk's files are on one ring, which one thread turns. Requests are taken as they come, each
  * goes its own way in a slot of its own, and is answered when it is done, whatever is still under way before it.
  *
- * <p>A turn is one call of the kernel: it takes the transfers of all requests that arrived together, the replies that are ready, in
- * one piece, and the wait for more requests. Requests are taken on a fiber, which leaves where the client has sent no more, or
+ * <p>A turn is one call of the kernel: it takes the transfers of all requests that arrived together, or the replies that are ready, in
+ * one piece, and the wait for more requests beside those under way. Where none is under way the thread waits in a plain read of the
+ * socket, which is the cheapest there is; so a client that has one request at a time loses nothing. Requests are taken on a fiber, which leaves where the client has sent no more, or
  * has all slots in use; so neither a client that takes no replies nor one that sends no payload costs more than its own slots.
  *
  * <p>A read is not copied: the kernel puts it where it is sent from. A payload is copied once if it is short, because many of those
@@ -30,6 +31,7 @@ final class SideBySide implements Performer {
     private final Export.Pipeline pipeline;
     private final RequestQueue.Handler handler = this::completed;
     private final Inbound in;
+    private final RingInput input;
     private final DiskFailures failures;
     private final Sender sender;
     private final Slots slots;
@@ -39,6 +41,13 @@ final class SideBySide implements Performer {
     private final List<Slot> paying = new ArrayList<>();
 
     private boolean flushing;
+    /** Slots whose payload is still awaited, and nothing else: one or none. */
+    private int beingReceived;
+    /** Requests begun, done and answered so far. */
+    private long progress;
+    /** The progress that the last look for what needs no waiting began with. */
+    private long seen;
+
     private @Nullable Runnable whenReleased;
     private @Nullable Runnable whenWritten;
     private @Nullable Throwable end;
@@ -47,6 +56,7 @@ final class SideBySide implements Performer {
             FiberLoop loop,
             Export.Pipeline pipeline,
             Inbound in,
+            RingInput input,
             RingDescriptor socket,
             DiskFailures failures,
             int maxInflight,
@@ -55,6 +65,7 @@ final class SideBySide implements Performer {
         this.loop = loop;
         this.pipeline = pipeline;
         this.in = in;
+        this.input = input;
         this.failures = failures;
         this.sender = new Sender(loop, socket, this::release, hangUp);
         this.slots = new Slots(maxInflight, structured, sender);
@@ -66,7 +77,7 @@ final class SideBySide implements Performer {
         while (loop.busy() > 0) {
             answerAll();
             sender.push();
-            loop.turn(1);
+            turn();
         }
         slots.close();
         switch (end) {
@@ -77,7 +88,26 @@ final class SideBySide implements Performer {
         }
     }
 
-    /** Until nothing is left that could go on now: the turn that follows waits. */
+    /**
+     * One turn. Before the client is asked for more, what needs no waiting gets done, and its replies leave: often that is all there is,
+     * and the thread may as well wait in a plain read.
+     */
+    private void turn() throws IOException {
+        if (!input.isWanted()) {
+            loop.turn(1);
+        } else if (slots.used() == beingReceived) {
+            input.readNow();
+            loop.turn(0);
+        } else if (seen != progress) {
+            seen = progress;
+            loop.turn(0);
+        } else {
+            input.receive();
+            loop.turn(1);
+        }
+    }
+
+    /** Until nothing is left that could go on now: the turn that follows may wait. */
     private void answerAll() {
         do {
             pipeline.take(handler);
@@ -104,6 +134,7 @@ final class SideBySide implements Performer {
     }
 
     private void release(Slot slot) {
+        progress++;
         slots.release(slot);
         Runnable goOn = whenReleased;
         if (goOn != null) {
@@ -119,6 +150,7 @@ final class SideBySide implements Performer {
             awaitRelease();
             slot = slots.take(Math.min(payloadBytes, Protocol.PIECE_BYTES));
         }
+        progress++;
         return slot;
     }
 
@@ -156,6 +188,7 @@ final class SideBySide implements Performer {
         slot.durable = durable;
         slot.what = "write";
         boolean taken = false;
+        beingReceived = 1;
         try {
             if (length > Protocol.PIECE_BYTES) {
                 writePieces(slot);
@@ -164,10 +197,12 @@ final class SideBySide implements Performer {
             }
             taken = true;
         } finally {
+            beingReceived = 0;
             if (!taken) {
                 release(slot);
             }
         }
+        progress++;
         if (length > Protocol.PIECE_BYTES) {
             changed(slot);
         } else {
@@ -192,11 +227,13 @@ final class SideBySide implements Performer {
             MemorySegment piece = slot.payload(Protocol.pieceAt(at, slot.length - done));
             in.receive(piece);
             done += (int) piece.byteSize();
+            beingReceived = 0;
             pipeline.write(slot.number, at, piece);
             FiberLoop.leaveUntil(goOn -> {
                 whenWritten = goOn;
                 return true;
             });
+            beingReceived = 1;
         }
         in.skip(slot.length - done);
     }
@@ -240,6 +277,7 @@ final class SideBySide implements Performer {
     }
 
     private void completed(long token, @Nullable Throwable failure) {
+        progress++;
         try {
             if (token == FLUSH) {
                 flushed(failure);
