@@ -10,6 +10,7 @@ import dev.cowherd.image.DetectZeroes;
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskOptions;
 import dev.cowherd.image.DiskQueue;
+import dev.cowherd.image.Engine;
 import dev.cowherd.storage.CacheMode;
 import dev.cowherd.storage.FileOptions;
 import dev.cowherd.storage.FileStorage;
@@ -55,20 +56,25 @@ class ModelRandomTest {
         for (int run = index; run < SEEDS; run += SHAPES.size()) {
             Shape shape = SHAPES.get(index);
             long seed = Lab.seed() + run;
-            int queues = 1 << run / SHAPES.size() % 4;
-            try {
-                play(shape, seed, queues);
-                PROGRESS.add(1);
-            } catch (Exception | AssertionError e) {
-                throw new AssertionError(
-                        shape + ", " + queues + " queues, seed " + seed + " (-Dcowherd.seed=" + (seed - run) + "): "
-                                + e,
-                        e);
+            int turn = run / SHAPES.size();
+            int queues = 1 << turn % 4;
+            // Each shape has runs on both engines, and so have each number of queues and each kind of seed.
+            List<Engine> engines = Lab.isLong() ? Guests.ENGINES : List.of(Guests.engineOf(index + turn / 2));
+            for (Engine engine : engines) {
+                try {
+                    play(engine, shape, seed, queues);
+                } catch (Exception | AssertionError e) {
+                    throw new AssertionError(
+                            shape + ", " + engine + ", " + queues + " queues, seed " + seed + " (-Dcowherd.seed="
+                                    + (seed - run) + "): " + e,
+                            e);
+                }
             }
+            PROGRESS.add(1);
         }
     }
 
-    private void play(Shape shape, long seed, int queues) throws Exception {
+    private void play(Engine engine, Shape shape, long seed, int queues) throws Exception {
         Template template = Template.of(shape);
         for (Path file : new Path[] {template.top, template.base, template.data}) {
             if (file != null) {
@@ -91,7 +97,7 @@ class ModelRandomTest {
                 .withDetectZeroes(List.of(DetectZeroes.values()).get((int) Math.floorMod(seed, 3L)))
                 .withPunchHoles(seed % 5 != 0);
         try (Disk disk = Disk.open(image, options)) {
-            load(disk, model, shape, seed, queues);
+            load(engine, disk, model, shape, seed, queues);
         }
         MemorySegment all = contents(image);
         model.beginRead(0).saw(all);
@@ -124,15 +130,22 @@ class ModelRandomTest {
         model.beginRead(0).saw(contents(image));
     }
 
-    private static void load(Disk disk, ModelDisk model, Shape shape, long seed, int queues) throws Exception {
-        // Requests are as large as clusters: of the largest there are fewer.
-        int operations = shape.clusterBits() == 21 ? OPERATIONS / 20 : OPERATIONS;
+    private static void load(Engine engine, Disk disk, ModelDisk model, Shape shape, long seed, int queues)
+            throws Exception {
+        // Requests are as large as clusters: of the largest there are fewer, and fewer at once.
+        boolean large = shape.clusterBits() == 21;
+        int operations = (large ? OPERATIONS / 20 : OPERATIONS) / queues;
         try (ExecutorService threads = Executors.newFixedThreadPool(queues)) {
             List<Future<Void>> loads = new ArrayList<>();
             for (int q = 0; q < queues; q++) {
-                DiskQueue queue = disk.openQueue();
-                loads.add(
-                        threads.submit(new GuestLoad(queue, model, shape, seed * 64 + q, operations / queues, false)));
+                long mine = seed * 64 + q;
+                if (engine == Engine.SYNC) {
+                    loads.add(threads.submit(new GuestLoad(disk.openQueue(), model, shape, mine, operations, false)));
+                } else {
+                    int guests = large ? 2 : 2 << seed % 4;
+                    loads.add(threads.submit(
+                            new RequestLoad(disk, DrawnScript.several(guests, model, shape, mine, operations, false))));
+                }
             }
             for (Future<Void> one : loads) {
                 one.get();

@@ -6,6 +6,7 @@ import dev.cowherd.image.Disk;
 import dev.cowherd.image.Engine;
 import dev.cowherd.image.Request;
 import dev.cowherd.image.RequestQueue;
+import dev.cowherd.storage.fiber.FiberLoop;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
@@ -20,6 +21,7 @@ final class RequestLoad implements Callable<Void> {
     private final List<Script.@Nullable Asked> inFlight = new ArrayList<>();
     private int lead;
     private Change meanwhile = () -> {};
+    private @Nullable Opening opening;
 
     /** The queue is opened by the thread that plays. */
     RequestLoad(Disk disk, List<Script> scripts) {
@@ -43,27 +45,49 @@ final class RequestLoad implements Callable<Void> {
         return this;
     }
 
+    /** How the thread gets a loop that is not of the usual make. */
+    interface Opening {
+        FiberLoop open() throws IOException;
+    }
+
+    RequestLoad over(Opening loop) {
+        opening = loop;
+        return this;
+    }
+
     List<IOException> failures() {
         return scripts.stream().flatMap(script -> script.failures().stream()).toList();
     }
 
     @Override
     public Void call() throws IOException {
-        try (RequestQueue queue = disk.openRequestQueue(scripts.size())) {
-            assertThat(queue.engine()).isEqualTo(Engine.RING);
-            for (int i = 0; i < scripts.size(); i++) {
-                inFlight.add(null);
-                submitNext(queue, i);
-                for (int polls = 0; polls < lead && i + 1 < scripts.size(); polls++) {
-                    queue.poll((token, failure) -> completed(queue, (int) token, failure));
-                }
+        Opening own = opening;
+        if (own == null) {
+            try (RequestQueue queue = disk.openRequestQueue(scripts.size())) {
+                serve(queue);
             }
-            meanwhile.make();
-            while (queue.inFlight() > 0) {
-                queue.await(1, (token, failure) -> completed(queue, (int) token, failure));
+        } else {
+            try (FiberLoop loop = own.open();
+                    RequestQueue queue = disk.openRequestQueue(scripts.size(), loop)) {
+                serve(queue);
             }
         }
         return null;
+    }
+
+    private void serve(RequestQueue queue) throws IOException {
+        assertThat(queue.engine()).isEqualTo(Engine.RING);
+        for (int i = 0; i < scripts.size(); i++) {
+            inFlight.add(null);
+            submitNext(queue, i);
+            for (int polls = 0; polls < lead && i + 1 < scripts.size(); polls++) {
+                queue.poll((token, failure) -> completed(queue, (int) token, failure));
+            }
+        }
+        meanwhile.make();
+        while (queue.inFlight() > 0) {
+            queue.await(1, (token, failure) -> completed(queue, (int) token, failure));
+        }
     }
 
     private void submitNext(RequestQueue queue, int guest) {

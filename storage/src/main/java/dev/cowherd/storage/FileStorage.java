@@ -286,7 +286,7 @@ public final class FileStorage implements Storage {
     public FileStorage reopenFor(FiberLoop loop) throws IOException {
         int opened = access.reopen(descriptor());
         try {
-            return new FileStorage(access, kind, loop.file(opened), alignment, opened);
+            return new FileStorage(access, kind, calls.over(loop.file(opened)), alignment, opened);
         } catch (IOException | RuntimeException e) {
             Libc.HOST.close(opened);
             throw e;

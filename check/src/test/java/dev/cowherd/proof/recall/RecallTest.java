@@ -82,6 +82,8 @@ class RecallTest {
         List<String> command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "--enable-native-access=ALL-UNNAMED",
+                "--add-exports",
+                "java.base/jdk.internal.vm=ALL-UNNAMED",
                 "-ea",
                 "-Xmx512m",
                 "-XX:TieredStopAtLevel=1",

@@ -1,5 +1,7 @@
 package dev.cowherd.storage.fiber;
 
+import dev.cowherd.storage.linux.RingCalls;
+import dev.cowherd.storage.linux.RingSystemCalls;
 import dev.cowherd.storage.ring.Completions;
 import dev.cowherd.storage.ring.Doorbell;
 import dev.cowherd.storage.ring.FileRequests;
@@ -84,7 +86,12 @@ public final class FiberLoop implements AutoCloseable {
      */
     public static FiberLoop open(int depth) throws IOException {
         int entries = Math.clamp(Integer.highestOneBit(Math.max(1, depth - 1)) * 2L, 8, MOST_ENTRIES);
-        Ring ring = Ring.open(RingOptions.ofEntries(entries));
+        return open(RingOptions.ofEntries(entries), RingSystemCalls.HOST);
+    }
+
+    /** The same with a ring of a given size; a test may stand between it and the kernel. */
+    static FiberLoop open(RingOptions options, RingCalls calls) throws IOException {
+        Ring ring = Ring.open(options, calls);
         boolean opened = false;
         try {
             FiberLoop loop = new FiberLoop(ring);

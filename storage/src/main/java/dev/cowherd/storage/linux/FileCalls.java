@@ -30,4 +30,14 @@ public interface FileCalls {
 
     /** open(2) of a path: a descriptor. */
     long open(String path, int flags, int mode);
+
+    /**
+     * What stands in front of other calls on the same files, as these stand in front of the host's: a test's kernel does as it did, and
+     * the host itself has nothing to add.
+     *
+     * @param calls those that leave fibers
+     */
+    default FileCalls over(FileCalls calls) {
+        return calls;
+    }
 }

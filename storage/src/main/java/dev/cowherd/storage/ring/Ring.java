@@ -57,8 +57,15 @@ public final class Ring implements AutoCloseable {
         return open(options, RingSystemCalls.HOST);
     }
 
-    /** The same; a test may stand between the ring and the kernel. */
-    static Ring open(RingOptions options, RingCalls calls) throws RingRefusedException {
+    /**
+     * The same; a test may stand between the ring and the kernel.
+     *
+     * @param options how large
+     * @param calls the kernel
+     * @return the ring; the same thread closes it
+     * @throws RingRefusedException if the kernel, a sandbox or a limit says no
+     */
+    public static Ring open(RingOptions options, RingCalls calls) throws RingRefusedException {
         if (Thread.currentThread().isVirtual()) {
             throw new IllegalStateException("a ring belongs to a platform thread, not to a virtual one");
         }
