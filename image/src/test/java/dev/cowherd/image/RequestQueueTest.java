@@ -157,6 +157,88 @@ class RequestQueueTest {
         }
     }
 
+    /** Half of the writes need new clusters, and all of them are in flight when the queue is closed. */
+    @ParameterizedTest
+    @EnumSource(names = {"SYNC", "RING"})
+    void closingAQueueUnderLoadLetsAllOfItLand(Engine engine) throws Exception {
+        try (Disk disk = disk(engine)) {
+            for (int round = 0; round < 50; round++) {
+                MemorySegment buffer = Arena.ofAuto().allocate(4096).fill((byte) (round + 1));
+                try (RequestQueue queue = disk.openRequestQueue(32)) {
+                    for (int i = 0; i < 32; i++) {
+                        queue.submit(new Request.Write(i, (i * 65_536L + round * 4096L) % DISK_BYTES, buffer));
+                    }
+                }
+                try (DiskQueue reader = disk.openQueue()) {
+                    MemorySegment read = Arena.ofAuto().allocate(4096);
+                    for (int i = 0; i < 32; i++) {
+                        reader.read((i * 65_536L + round * 4096L) % DISK_BYTES, read.fill((byte) 0));
+                        assertThat(read.mismatch(buffer)).isEqualTo(-1);
+                    }
+                }
+            }
+        }
+    }
+
+    /** Each request is done or refused, none is lost, and what was done is there when the disk is opened again. */
+    @ParameterizedTest
+    @EnumSource(names = {"SYNC", "RING"})
+    @Timeout(value = 120, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+    void closingTheDiskByAnotherThreadUnderLoadLosesNothingThatWasDone(Engine engine) throws Exception {
+        for (int round = 0; round < 20; round++) {
+            Disk disk = disk(engine);
+            RequestQueue queue = disk.openRequestQueue(16);
+            byte[] expected = new byte[DISK_BYTES / 4096];
+            byte value = (byte) (round + 1);
+            MemorySegment buffer = Arena.ofAuto().allocate(4096).fill(value);
+            CountDownLatch underLoad = new CountDownLatch(1);
+            Thread other = Thread.ofPlatform().start(() -> {
+                try {
+                    underLoad.await();
+                    disk.close();
+                } catch (IOException | InterruptedException e) {
+                    throw new AssertionError(e);
+                }
+            });
+            int[] refused = new int[1];
+            RequestQueue.Handler handler = (token, failure) -> {
+                if (failure == null) {
+                    expected[(int) token] = value;
+                } else {
+                    assertThat(failure)
+                            .isInstanceOf(IllegalStateException.class)
+                            .hasMessageContaining("closed");
+                    refused[0]++;
+                }
+            };
+            Random random = new Random(round);
+            for (int i = 0; refused[0] == 0; i++) {
+                if (queue.inFlight() == 16) {
+                    queue.await(1 + random.nextInt(8), handler);
+                }
+                long block = random.nextInt(expected.length);
+                queue.submit(new Request.Write(block, block * 4096, buffer));
+                if (i == 40) {
+                    underLoad.countDown();
+                }
+            }
+            queue.await(queue.inFlight(), handler);
+            assertThat(queue.inFlight()).isZero();
+            queue.close();
+            other.join();
+            try (Disk again = disk(Engine.SYNC);
+                    DiskQueue reader = again.openQueue()) {
+                MemorySegment read = Arena.ofAuto().allocate(4096);
+                for (int block = 0; block < expected.length; block++) {
+                    if (expected[block] == value) {
+                        reader.read(block * 4096L, read);
+                        assertThat(read.mismatch(buffer)).as("block " + block).isEqualTo(-1);
+                    }
+                }
+            }
+        }
+    }
+
     @Test
     void resizingByAnotherThreadWaitsForTheRequestsInFlight() throws Exception {
         try (Disk disk = disk(Engine.RING);
