@@ -316,6 +316,22 @@ class OverlapTest {
         }
     }
 
+    /**
+     * The header's own writes ask nobody what else is in its cluster, as in QEMU, which writes it over a snapshot's table there. Here such
+     * an image is not opened to be written in the first place.
+     */
+    @Test
+    void aTableInTheHeadersClusterIsRefusedWhereQemuWritesTheHeaderOverIt() throws IOException {
+        ByteBuffer image = ByteBuffer.wrap(sound.clone());
+        image.putLong((int) header(sound).snapshotsOffset(), 0);
+        Path file = Files.write(folder.resolve("header.qcow2"), image.array());
+        QemuImg.v10().run("amend", "-o", "lazy_refcounts=on", file.toString()).orFail();
+        assertThat(header(Files.readAllBytes(file)).lazyRefcounts()).isTrue();
+        SimStorage ours = SimStorage.holding("header.qcow2", image.array());
+        assertThatThrownBy(() -> Disk.open(ours.reopen(), WRITABLE)).isInstanceOf(CorruptImageException.class);
+        assertThat(ours.bytes()).isEqualTo(image.array());
+    }
+
     /** Two entries claim one cluster: what one gives away, and a table takes, the other must not write to any more. */
     @Test
     void aClusterThatTwoEntriesClaimIsNotWrittenOnceATableLiesThere() throws IOException {
