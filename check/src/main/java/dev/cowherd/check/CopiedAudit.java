@@ -69,9 +69,6 @@ final class CopiedAudit {
                 repairs.write(offset, words, corrected);
             }
         }
-        if (repairs != null) {
-            repairs.sync();
-        }
     }
 
     /** Audits an entry and its table; the answer is whether the entry's flag is to be turned over. */

@@ -81,13 +81,9 @@ final class EntryRepairs {
         return counts.get(offset >>> geometry.clusterBits()) == 1;
     }
 
-    /** Writes corrected words of a table that was found to have its clusters to itself. */
+    /** Writes corrected words of a table that was found to have its clusters to itself; durable after the writer's next sync. */
     void write(long offset, long[] words, int corrected) throws IOException {
         writer.words(offset, words);
         findings.fixedCorruptions(corrected);
-    }
-
-    void sync() throws IOException {
-        writer.sync();
     }
 }
