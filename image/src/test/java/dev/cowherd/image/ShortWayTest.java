@@ -107,6 +107,24 @@ class ShortWayTest {
     }
 
     @Test
+    void whatTheFlagsSayIsNotBelievedBeforeTheRefcountsWereAsked() throws IOException {
+        image = folder.resolve("large.qcow2");
+        ImageCreator.create(image, CreateOptions.ofSize(1L << 27).build());
+        try (Disk disk = open();
+                DiskQueue queue = disk.openQueue()) {
+            queue.write(0, bytes);
+        }
+        try (Disk disk = open();
+                DiskQueue queue = disk.openQueue()) {
+            queue.write(1L << 26, bytes);
+            queue.read(0, bytes);
+            assertThat(writable(queue, 0, bytes, place)).isFalse();
+            queue.write(0, bytes);
+            assertThat(writable(queue, 0, bytes, place)).isTrue();
+        }
+    }
+
+    @Test
     void compressedBytesAndBytesBelowAreReadTheirOwnWay() throws Exception {
         Qemu qemu = new Qemu(folder);
         qemu.compressible("base.raw", 1 << 20, 1);

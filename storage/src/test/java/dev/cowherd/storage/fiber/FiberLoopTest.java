@@ -229,4 +229,23 @@ class FiberLoopTest {
         assertThat(FiberLoop.pause(1)).isFalse();
         assertThat(FiberLoop.refusal()).isEmpty();
     }
+
+    /** The doorbell is listened to since the first wait; it is nothing to wait for. */
+    @Test
+    void aTurnReturnsWhereNothingCanHappen() throws Exception {
+        Event event = new Event();
+        try (FiberLoop loop = FiberLoop.open(4)) {
+            loop.begin(() -> {
+                FiberLoop.leaveUntil(event::waitsFor);
+                FiberLoop.pause(1);
+            });
+            Thread waker = Thread.ofPlatform().start(event::happens);
+            while (loop.busy() > 0) {
+                loop.turn(1);
+            }
+            waker.join();
+            loop.turn(1);
+            assertThat(loop.busy()).isZero();
+        }
+    }
 }
