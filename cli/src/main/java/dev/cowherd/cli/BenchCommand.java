@@ -6,6 +6,8 @@ import dev.cowherd.cli.bench.BenchSettings;
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskOptions;
 import dev.cowherd.image.Engine;
+import dev.cowherd.image.RequestQueue;
+import java.io.IOException;
 import java.io.PrintStream;
 import java.time.Duration;
 import java.util.List;
@@ -63,7 +65,7 @@ final class BenchCommand implements Command {
                     flushInterval,
                     drain,
                     queues,
-                    engine == Engine.SYNC ? 1 : depth,
+                    inFlight(disk),
                     count,
                     runtime,
                     warmup(),
@@ -72,7 +74,7 @@ final class BenchCommand implements Command {
                     offset,
                     random);
             if (!json) {
-                announce(in.out());
+                announce(in.out(), settings);
             }
             BenchResult result = new BenchRun(disk, settings).run();
             if (json) {
@@ -127,12 +129,12 @@ final class BenchCommand implements Command {
             case "-f" -> format = flags.value();
             case "-t" -> cache = flags.value();
             case "-c" -> count = number(flags.value(), "request count", 1);
-            case "-d" -> depth = number(flags.value(), "queue depth", 1);
+            case "-d" -> depth = depth(flags.value());
             case "-o" -> offset = SizeArgument.parse("offset", flags.value());
             case "-s" -> bufferBytes = number(flags.value(), "buffer size", 1);
             case "-S" -> stepBytes = number(flags.value(), "step size", 0);
             case "-i" -> checkAio(flags.value());
-            case "-n" -> {} // QEMU's native AIO, "if possible": there is one engine
+            case "-n" -> {} // QEMU's native AIO, "if possible": --engine says more
             case "-q" -> quiet = true;
             case "-U" -> forceShare = true;
             case "-w" -> write = true;
@@ -161,6 +163,12 @@ final class BenchCommand implements Command {
         }
     }
 
+    /** A single request at a time is faster by a plain system call, so the ring has to be asked for there. */
+    private int inFlight(Disk disk) throws IOException {
+        boolean one = depth == 1 && engine == Engine.AUTO;
+        return one || disk.queueEngine() == Engine.SYNC ? 0 : depth;
+    }
+
     /** Writes of a warm-up would allocate what the measured ones are meant to, so there is none unless it is asked for. */
     private Duration warmup() {
         if (warmupAsked != null) {
@@ -169,7 +177,7 @@ final class BenchCommand implements Command {
         return write ? Duration.ZERO : Duration.ofSeconds(1);
     }
 
-    private void announce(PrintStream out) {
+    private void announce(PrintStream out, BenchSettings settings) {
         String kind = write ? "write" : "read";
         Duration warmup = warmup();
         String order = random ? "random offsets" : "starting at offset " + offset + ", step size " + stepBytes;
@@ -197,9 +205,12 @@ final class BenchCommand implements Command {
         }
         out.printf(
                 Locale.ROOT,
-                "%d %s, synchronous engine: a queue performs its requests one after another; %s%n",
+                "%d %s, %s; %s%n",
                 queues,
                 queues == 1 ? "queue" : "queues",
+                settings.depth() == 0
+                        ? "sync engine: a queue performs its requests one after another"
+                        : "ring engine: each with up to " + settings.depth() + " in flight",
                 warmup.isZero() ? "no warm-up" : inSeconds(warmup) + " s of warm-up not counted");
         out.flush();
     }
@@ -257,7 +268,7 @@ final class BenchCommand implements Command {
 
     private static void checkAio(String name) throws CommandException {
         switch (name) {
-            case "threads", "native", "io_uring" -> {} // accepted for scripts' sake: there is one engine
+            case "threads", "native", "io_uring" -> {} // accepted for scripts' sake: they are QEMU's engines
             default -> throw new CommandException("Invalid aio option: " + name);
         }
     }
@@ -284,6 +295,15 @@ final class BenchCommand implements Command {
         if (number > MOST_QUEUES) {
             throw new CommandException(
                     "Invalid number of queues specified. Must be between 1 and " + MOST_QUEUES + ".");
+        }
+        return number;
+    }
+
+    private static int depth(String text) throws CommandException {
+        int number = number(text, "queue depth", 1);
+        if (number >= RequestQueue.MAX_DEPTH) {
+            throw new CommandException(
+                    "Invalid queue depth specified. Must be between 1 and " + (RequestQueue.MAX_DEPTH - 1) + ".");
         }
         return number;
     }

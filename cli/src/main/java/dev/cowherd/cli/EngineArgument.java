@@ -11,7 +11,7 @@ final class EngineArgument {
             case "auto" -> Engine.AUTO;
             case "sync" -> Engine.SYNC;
             case "ring" -> Engine.RING;
-            default -> throw new CommandException("--engine must be auto, sync or ring, not '" + name + "'");
+            default -> throw new CommandException("Invalid engine '" + name + "': auto, sync or ring");
         };
     }
 }

@@ -16,7 +16,7 @@ final class HelpCommand implements Command {
                        [-m N] [-r RATE] [-t CACHE] [-T CACHE] [--target-is-zero] [-U] FILE ... OUTPUT
               resize   [-f FMT] [--shrink] [--preallocation=MODE] [-q] FILE [+|-]SIZE
               snapshot [-l | -c NAME | -a SNAPSHOT | -d NAME] [-f FMT] [-q] [-U] FILE
-              bench    [-w] [-c COUNT] [-d DEPTH] [-f FMT] [-s SIZE] [--flush-interval=N] [--queues N] [--random] [--runtime SECONDS] FILE
+              bench    [-w] [--engine=auto|sync|ring] [-c COUNT] [-d DEPTH] [-f FMT] [-s SIZE] [--flush-interval=N] [--queues N] [--random] [--runtime SECONDS] FILE
 
             Commands of our own:
               serve nbd [--bind ADDR:PORT | --socket PATH] [--export-name NAME] [-f FMT] [-r] [-l SNAPSHOT] [-T CACHE] [-U]

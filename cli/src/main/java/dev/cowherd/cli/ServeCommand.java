@@ -100,7 +100,7 @@ final class ServeCommand implements Command {
             case "-D" -> server = checked(() -> server.withDescription(flags.value()));
             case "-e" ->
                 server = server.withMaxConnections(count("--max-connections", flags.value(), Integer.MAX_VALUE));
-            case "--engine" -> engine = engine(flags.value());
+            case "--engine" -> engine = EngineArgument.parse(flags.value());
             case "--max-inflight" ->
                 server = server.withMaxInflight(count("--max-inflight", flags.value(), NbdOptions.MAX_INFLIGHT));
             case "--no-structured-replies" -> server = server.withStructuredReplies(false);
@@ -177,15 +177,6 @@ final class ServeCommand implements Command {
             case "on" -> DetectZeroes.ON;
             case "unmap" -> DetectZeroes.UNMAP;
             default -> throw new CommandException("Invalid detect-zeroes mode '" + name + "'");
-        };
-    }
-
-    private static Engine engine(String name) throws CommandException {
-        return switch (name) {
-            case "auto" -> Engine.AUTO;
-            case "sync" -> Engine.SYNC;
-            case "ring" -> Engine.RING;
-            default -> throw new CommandException("Invalid engine '" + name + "': auto, sync or ring");
         };
     }
 

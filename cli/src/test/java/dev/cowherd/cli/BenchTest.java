@@ -12,6 +12,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.ObjectMapper;
@@ -41,7 +42,21 @@ final class BenchTest {
         assertThat(ours.exit()).isZero();
         assertThat(ours.out().lines().findFirst()).isEqualTo(theirs.lines().findFirst());
         assertThat(ours.out()).containsPattern("Run completed in \\d+\\.\\d{3} seconds\\.\n");
-        assertThat(ours.out()).contains("one after another", "p99.9");
+        assertThat(ours.out()).contains("ring engine: each with up to 2 in flight", "p99.9");
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "sync,8,one after another",
+        "ring,1,up to 1 in flight",
+        "ring,8,up to 8 in flight",
+        "auto,1,one after another",
+        "auto,8,up to 8 in flight"
+    })
+    void theEngineIsAsAsked(String engine, String depth, String said) {
+        Ran ours = cowherd(folder, "bench", "--engine", engine, "-d", depth, "-c", "500", "--warmup", "0", image);
+        assertThat(ours.exit()).as(ours.err()).isZero();
+        assertThat(ours.out()).contains(said);
     }
 
     @Test
@@ -58,9 +73,19 @@ final class BenchTest {
         qemu.io(folder.resolve("disk.qcow2"), List.of("read -P 7 0 4M", "read -P 1 4160k 3M"));
         qemu.run("check", image).orFail();
         for (String queues : List.of("1", "4")) {
-            JsonNode json = json("-w", "-c", "1000", "--queues", queues, "--random", "--no-drain");
-            assertThat(json.get("requests").asLong()).isEqualTo(1000);
-            qemu.run("check", image).orFail();
+            for (String engine : List.of("sync", "ring")) {
+                JsonNode json = json("-w", "-c", "1000", "--queues", queues, "--random", "--engine", engine);
+                assertThat(json.get("requests").asLong()).isEqualTo(1000);
+                qemu.run("check", image).orFail();
+            }
+        }
+        for (String drain : List.of("--drain", "--no-drain")) {
+            List<String> flags = new ArrayList<>(
+                    List.of("-w", "-c", "1000", "-d", "4", "--flush-interval", "8", "--engine", "ring"));
+            if (drain.equals("--no-drain")) {
+                flags.add(drain);
+            }
+            assertThat(json(flags.toArray(String[]::new)).get("requests").asLong()).isEqualTo(1000);
         }
     }
 
@@ -100,6 +125,8 @@ final class BenchTest {
                 "-d 0",
                 "-s 0",
                 "-i foo",
+                "-d 1024",
+                "--engine foo",
                 "-t foo",
                 "-w -U",
                 "-w --pattern 256",

@@ -14,6 +14,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
@@ -154,6 +155,29 @@ public final class Disk implements AutoCloseable {
      */
     public RequestQueue openRequestQueue(int depth, FiberLoop loop) throws IOException {
         return registered(RequestQueue.open(this, depth, loop));
+    }
+
+    /**
+     * Which engine moves the bytes of a {@link RequestQueue} here. Where {@link Engine#AUTO} cannot have the ring, the disk's warnings hear
+     * why, once.
+     *
+     * @return {@link Engine#RING} or {@link Engine#SYNC}
+     * @throws IOException if {@link Engine#RING} was asked for and cannot be had
+     */
+    public Engine queueEngine() throws IOException {
+        Engine asked = options.engine();
+        if (asked == Engine.SYNC) {
+            return Engine.SYNC;
+        }
+        Optional<String> refusal = FiberLoop.refusal();
+        if (refusal.isEmpty()) {
+            return Engine.RING;
+        }
+        if (asked == Engine.RING) {
+            throw new IOException("the ring engine cannot be had: " + refusal.get());
+        }
+        sayOnce("using system calls instead of io_uring: " + refusal.get());
+        return Engine.SYNC;
     }
 
     private RequestQueue registered(RequestQueue queue) {

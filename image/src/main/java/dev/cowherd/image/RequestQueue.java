@@ -12,7 +12,6 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
-import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -146,19 +145,7 @@ public final class RequestQueue implements AutoCloseable {
     }
 
     private static @Nullable FiberLoop loop(Disk disk, int depth) throws IOException {
-        Engine engine = disk.options().engine();
-        if (engine == Engine.SYNC) {
-            return null;
-        }
-        Optional<String> refusal = FiberLoop.refusal();
-        if (refusal.isEmpty()) {
-            return FiberLoop.open(depth);
-        }
-        if (engine == Engine.RING) {
-            throw new IOException("the ring engine cannot be had: " + refusal.get());
-        }
-        disk.sayOnce("using system calls instead of io_uring: " + refusal.get());
-        return null;
+        return disk.queueEngine() == Engine.RING ? FiberLoop.open(depth) : null;
     }
 
     /**

@@ -64,7 +64,7 @@ public final class BenchRun {
     }
 
     private void runQueue(int index) throws IOException {
-        try (Sender sender = settings.depth() > 1 ? new InFlight(disk, settings) : new OneByOne(disk, settings)) {
+        try (Sender sender = settings.depth() > 0 ? new InFlight(disk, settings) : new OneByOne(disk, settings)) {
             warmUp(index, sender);
             OffsetPattern pattern = pattern(index, index);
             Histogram latency = histogram();

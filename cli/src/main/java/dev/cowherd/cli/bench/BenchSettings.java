@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  * @param flushInterval after how many of its requests each queue flushes; 0 for never
  * @param drainBeforeFlush whether a flush waits for what is in flight, and nothing begins before it has ended
  * @param queues how many threads, each with its own queue
- * @param depth how many requests each queue has in flight, with the ring engine
+ * @param depth how many requests each queue has in flight; 0 to perform them one after another by system calls
  * @param count how many requests in all; not looked at where a run time is given
  * @param runtime how long to send requests, or null to send {@code count} of them
  * @param warmup how long to send requests that are not counted first; zero for not at all

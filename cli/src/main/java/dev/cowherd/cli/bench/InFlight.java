@@ -33,7 +33,7 @@ final class InFlight implements Sender {
         this.settings = settings;
         int depth = settings.depth();
         // One more for a flush among them.
-        this.queue = disk.openRequestQueue(Math.min(RequestQueue.MAX_DEPTH, depth + 1));
+        this.queue = disk.openRequestQueue(depth + 1);
         this.rooms = new MemorySegment[depth];
         this.begun = new long[depth];
         this.free = new int[depth];
