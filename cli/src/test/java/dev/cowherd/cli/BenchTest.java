@@ -85,7 +85,8 @@ final class BenchTest {
             if (drain.equals("--no-drain")) {
                 flags.add(drain);
             }
-            assertThat(json(flags.toArray(String[]::new)).get("requests").asLong()).isEqualTo(1000);
+            assertThat(json(flags.toArray(String[]::new)).get("requests").asLong())
+                    .isEqualTo(1000);
         }
     }
 

@@ -99,7 +99,7 @@ class ShortWayTest {
             queue.read(0, bytes);
             assertThat(readable(queue, 0, bytes, place)).isTrue();
             assertThat(writable(queue, 0, bytes, place))
-                    .as("nobody has made the header ready for changes")
+                    .as("nobody has compared its flags with the refcounts")
                     .isFalse();
             queue.write(512, bytes);
             assertThat(writable(queue, 0, bytes, place)).isTrue();

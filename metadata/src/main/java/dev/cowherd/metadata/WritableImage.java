@@ -165,9 +165,8 @@ public final class WritableImage {
      * @throws IOException if an entry is corrupt
      */
     public boolean isInPlace(long at, long length, LayerHandles handles, WriteStep step) throws IOException {
-        // In the order of prepareWrite: what comes before a change, before it.
+        // The slice is owned, so a write was prepared since the image was opened, and the header with it.
         if (health.isStopped()
-                || !header.isPreparedForWriting()
                 || (bitmaps != null && !bitmaps.isMarked())
                 || !writer.isInPlace(at, length, handles, step)) {
             return false;
