@@ -7,6 +7,7 @@ module dev.cowherd.cli {
     requires dev.cowherd.format;
     requires dev.cowherd.storage;
     requires HdrHistogram;
+    requires jdk.jfr;
     requires com.github.luben.zstd_jni;
 
     exports dev.cowherd.cli;

@@ -3,6 +3,7 @@ package dev.cowherd.cli;
 import dev.cowherd.cli.bench.BenchResult;
 import dev.cowherd.cli.bench.BenchRun;
 import dev.cowherd.cli.bench.BenchSettings;
+import dev.cowherd.cli.bench.Profile;
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskOptions;
 import dev.cowherd.image.Engine;
@@ -30,6 +31,7 @@ final class BenchCommand implements Command {
     private boolean random;
     private boolean json;
     private boolean drain = true;
+    private boolean profile;
     private boolean write;
     private int pattern;
     private int flushInterval;
@@ -76,11 +78,16 @@ final class BenchCommand implements Command {
             if (!json) {
                 announce(in.out(), settings);
             }
-            BenchResult result = new BenchRun(disk, settings).run();
-            if (json) {
-                in.out().print(jsonOf(result));
-            } else {
-                report(in.out(), result);
+            try (Profile recorded = profile ? Profile.start() : null) {
+                BenchResult result = new BenchRun(disk, settings).run();
+                if (json) {
+                    in.out().print(jsonOf(result));
+                } else {
+                    report(in.out(), result);
+                }
+                if (recorded != null) {
+                    recorded.print(json ? in.err() : in.out());
+                }
             }
         }
         return 0;
@@ -110,6 +117,7 @@ final class BenchCommand implements Command {
                 "--random",
                 "--runtime=",
                 "--warmup=",
+                "--profile",
                 "--output=");
         for (String flag = flags.next(); flag != null; flag = flags.next()) {
             take(flag, flags);
@@ -146,6 +154,7 @@ final class BenchCommand implements Command {
             case "--random" -> random = true;
             case "--runtime" -> runtime = seconds(flags.value(), "runtime");
             case "--warmup" -> warmupAsked = seconds(flags.value(), "warmup");
+            case "--profile" -> profile = true;
             case "--output" -> json = isJson(flags.value());
             default -> throw new CommandException("bench " + flag + " is not implemented");
         }

@@ -91,6 +91,16 @@ final class BenchTest {
     }
 
     @Test
+    void aProfileSaysWhereTheTimeWent() {
+        Ran ours = cowherd(folder, "bench", "-w", "-c", "64", "-d", "2", "--flush-interval", "8", "--profile", image);
+        assertThat(ours.exit()).as(ours.err()).isZero();
+        assertThat(ours.out())
+                .containsPattern("event +count +total ms +p50 µs +p99 µs +max µs")
+                .containsPattern("FlushRound +8 ")
+                .containsPattern("FlushStage: last sync +8 ");
+    }
+
+    @Test
     void jsonHasTheAgreedKeys() {
         for (int queues : new int[] {1, 3}) {
             JsonNode json = json("-c", "1000", "--queues", "" + queues, "--warmup", "0");

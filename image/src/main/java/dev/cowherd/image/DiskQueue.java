@@ -88,6 +88,7 @@ public final class DiskQueue implements AutoCloseable {
         if (destination.isReadOnly()) {
             throw new IllegalArgumentException("the destination is read-only");
         }
+        RequestEvent event = RequestEvent.start();
         enter();
         try {
             checkRange(offset, length);
@@ -98,6 +99,9 @@ public final class DiskQueue implements AutoCloseable {
             }
         } finally {
             leave();
+            if (event != null) {
+                event.finish("read", offset, length);
+            }
         }
     }
 
@@ -155,6 +159,7 @@ public final class DiskQueue implements AutoCloseable {
     public void write(long offset, MemorySegment source) throws IOException {
         long length = source.byteSize();
         QueueWriter to = requireWriter();
+        RequestEvent event = RequestEvent.start();
         enter();
         try {
             checkRange(offset, length);
@@ -165,6 +170,9 @@ public final class DiskQueue implements AutoCloseable {
             }
         } finally {
             leave();
+            if (event != null) {
+                event.finish("write", offset, length);
+            }
         }
     }
 
@@ -190,12 +198,16 @@ public final class DiskQueue implements AutoCloseable {
      */
     public void writeZeroes(long offset, long length, ZeroMode mode) throws IOException {
         QueueWriter to = requireWriter();
+        RequestEvent event = RequestEvent.start();
         enter();
         try {
             checkRange(offset, length);
             to.zero(offset, length, mode);
         } finally {
             leave();
+            if (event != null) {
+                event.finish("write zeroes", offset, length);
+            }
         }
     }
 
@@ -222,12 +234,16 @@ public final class DiskQueue implements AutoCloseable {
      */
     public void discard(long offset, long length) throws IOException {
         QueueWriter to = requireWriter();
+        RequestEvent event = RequestEvent.start();
         enter();
         try {
             checkRange(offset, length);
             to.discard(offset, length);
         } finally {
             leave();
+            if (event != null) {
+                event.finish("discard", offset, length);
+            }
         }
     }
 
@@ -240,6 +256,7 @@ public final class DiskQueue implements AutoCloseable {
      * @throws IOException if the host fails; after a failed sync the image takes no writes any more
      */
     public void flush() throws IOException {
+        RequestEvent event = RequestEvent.start();
         enter();
         try {
             if (writer != null) {
@@ -247,6 +264,9 @@ public final class DiskQueue implements AutoCloseable {
             }
         } finally {
             leave();
+            if (event != null) {
+                event.finish("flush", 0, 0);
+            }
         }
     }
 

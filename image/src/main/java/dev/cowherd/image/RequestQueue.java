@@ -51,6 +51,10 @@ public final class RequestQueue implements AutoCloseable {
         @Nullable
         Request request;
 
+        /** Of that request, if somebody records. */
+        @Nullable
+        RequestEvent event;
+
         Lane(DiskQueue queue, @Nullable ShortWay shortWay) {
             this.queue = queue;
             this.shortWay = shortWay;
@@ -186,6 +190,7 @@ public final class RequestQueue implements AutoCloseable {
         underWay++;
         if (lane.shortWay != null && lane.shortWay.begin(request)) {
             lane.request = request;
+            lane.event = RequestEvent.start();
             shortWays++;
         } else {
             perform(request, lane);
@@ -224,6 +229,8 @@ public final class RequestQueue implements AutoCloseable {
         Lane lane = lanes.get((int) token);
         Request request = Objects.requireNonNull(lane.request);
         lane.request = null;
+        RequestEvent event = lane.event;
+        lane.event = null;
         Throwable failure = null;
         try {
             if (!Objects.requireNonNull(lane.shortWay).end(result)) {
@@ -232,6 +239,16 @@ public final class RequestQueue implements AutoCloseable {
             }
         } catch (IOException e) {
             failure = e;
+        }
+        if (event != null) {
+            switch (request) {
+                case Request.Read read ->
+                    event.finish("read", read.offset(), read.destination().byteSize());
+                case Request.Write write ->
+                    event.finish("write", write.offset(), write.source().byteSize());
+                case Request.WriteZeroes _, Request.Discard _, Request.Flush _, Request.Work _ ->
+                    throw new IllegalStateException("no short way for " + request);
+            }
         }
         complete(request, lane, failure);
     }

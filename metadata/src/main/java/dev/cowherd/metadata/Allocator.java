@@ -442,7 +442,7 @@ final class Allocator {
         }
         if (theirs != null || mine == null) {
             if (theirs != null) {
-                theirs.await(waits);
+                theirs.await(waits, WaitEvent.For.REFCOUNTS, index);
             }
             return;
         }

@@ -60,7 +60,7 @@ final class Bitmaps {
 
     private Bitmaps(WritableImage image, List<BitmapEntry> entries, SortedMap<Integer, Kept> kept, Waits waits) {
         this.image = image;
-        this.turn = new Turn(waits);
+        this.turn = new Turn(waits, WaitEvent.For.HEADER);
         this.entries = entries;
         this.kept = kept;
         this.tracked = tracked();

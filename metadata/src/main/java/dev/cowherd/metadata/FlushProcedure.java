@@ -3,6 +3,7 @@ package dev.cowherd.metadata;
 import dev.cowherd.format.Geometry;
 import dev.cowherd.format.L1Entry;
 import dev.cowherd.format.RefcountTableEntry;
+import dev.cowherd.metadata.FlushStageEvent.Stage;
 import dev.cowherd.metadata.MetadataPlaces.Kind;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -77,7 +78,7 @@ final class FlushProcedure {
         int sliceBytes = map.sliceEntries() * geometry.l2EntryBytes();
         this.maxDirtySlices = Math.clamp(cacheBytes / 4 / sliceBytes, 2, 1 << 20);
         this.maxDroppedClusters = MAX_DROPPED_BYTES >>> geometry.clusterBits();
-        this.turn = new Turn(waits);
+        this.turn = new Turn(waits, WaitEvent.For.FLUSH);
     }
 
     /** A slice became dirty. The caller has its monitor. */
@@ -148,13 +149,20 @@ final class FlushProcedure {
     }
 
     private void round(LayerHandles handles) throws IOException {
+        FlushRoundEvent whole = new FlushRoundEvent();
+        whole.begin();
+        FlushStageEvent.Round stages = new FlushStageEvent.Round();
         Work work = copy();
+        stages.ended(Stage.COPY);
         if (work.isEmpty()) {
             sync(handles);
+            stages.ended(Stage.SYNC_LAST);
         } else {
-            write(work, handles);
+            write(work, handles, stages);
         }
         gate.open(handles);
+        stages.ended(Stage.REUSE);
+        whole.finish(work.slices.size(), work.refcounts.blocks().size(), work.l1.size());
     }
 
     private Work copy() {
@@ -180,20 +188,26 @@ final class FlushProcedure {
         return new Work(copies, l1, drops, allocator.copyDirty());
     }
 
-    private void write(Work work, LayerHandles handles) throws IOException {
+    private void write(Work work, LayerHandles handles, FlushStageEvent.Round stages) throws IOException {
         boolean refcountsWritten = false;
         try (Arena arena = Arena.ofConfined()) {
             TableIo io = new TableIo(handles.file(), arena, geometry, allocator);
             writeRefcounts(work.refcounts, io, handles);
+            stages.ended(Stage.REFCOUNTS);
             sync(handles);
             refcountsWritten = true;
             allocator.written(work.refcounts);
+            stages.ended(Stage.SYNC_DATA);
             io.writeSlices(work.slices);
+            stages.ended(Stage.SLICES);
             if (!work.l1.isEmpty()) {
                 sync(handles);
+                stages.ended(Stage.SYNC_SLICES);
                 io.writeWords(map.l1().hostOffset(), L1Entry.BYTES, work.l1, Kind.ACTIVE_L1);
+                stages.ended(Stage.L1);
             }
             sync(handles);
+            stages.ended(Stage.SYNC_LAST);
         } catch (IOException | RuntimeException | Error e) {
             putBack(work, refcountsWritten);
             throw e;

@@ -26,7 +26,7 @@ final class ImageHeader {
     ImageHeader(Header header, Health health, Waits waits) {
         this.health = health;
         this.header = header;
-        this.turn = new Turn(waits);
+        this.turn = new Turn(waits, WaitEvent.For.HEADER);
     }
 
     Header current() {

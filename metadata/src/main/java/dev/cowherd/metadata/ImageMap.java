@@ -388,7 +388,11 @@ public final class ImageMap implements LayerMap {
         long tableOffset = judgeTable(l1Index, l1.word(l1Index), file);
         int inTable = (int) (number << sliceBits >>> clusterBits) & geometry.l2EntriesPerTable() - 1;
         MemorySegment bytes = scratch.asSlice(0, sliceBytes);
-        long read = file.read(tableOffset + (long) inTable * geometry.l2EntryBytes(), bytes);
+        long hostOffset = tableOffset + (long) inTable * geometry.l2EntryBytes();
+        SliceLoadEvent event = new SliceLoadEvent();
+        event.begin();
+        long read = file.read(hostOffset, bytes);
+        event.finish(number << sliceBits, hostOffset, sliceBytes);
         if (read < sliceBytes) {
             // The file's last cluster need not be whole; what is missing of it was never written.
             bytes.asSlice(read).fill((byte) 0);

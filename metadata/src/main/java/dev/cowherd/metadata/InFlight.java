@@ -24,10 +24,17 @@ final class InFlight {
     }
 
     private final Waits waits;
+    private final WaitEvent.For what;
     private final List<Range> ranges = new ArrayList<>();
 
+    /** For guest clusters. */
     InFlight(Waits waits) {
+        this(waits, WaitEvent.For.CLUSTERS);
+    }
+
+    InFlight(Waits waits, WaitEvent.For what) {
         this.waits = waits;
+        this.what = what;
     }
 
     /**
@@ -53,7 +60,7 @@ final class InFlight {
                 return mine;
             }
         }
-        theirs.ended.await(waits);
+        theirs.ended.await(waits, what, theirs.first);
         return null;
     }
 

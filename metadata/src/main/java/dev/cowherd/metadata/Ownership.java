@@ -31,7 +31,7 @@ final class Ownership {
         this.allocator = allocator;
         this.flush = flush;
         this.epochs = epochs;
-        this.tables = new InFlight(waits);
+        this.tables = new InFlight(waits, WaitEvent.For.TABLE);
         this.geometry = map.geometry();
     }
 

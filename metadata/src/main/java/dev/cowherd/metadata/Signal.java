@@ -58,8 +58,16 @@ public final class Signal {
      * @param waits how to wait
      */
     public void await(Waits waits) {
+        await(waits, WaitEvent.For.PAUSE, -1);
+    }
+
+    /** The same, with a word for the flight recorder: what for, and which one. */
+    void await(Waits waits, WaitEvent.For what, long number) {
         if (!isFired()) {
+            WaitEvent event = new WaitEvent();
+            event.begin();
             waits.await(this);
+            event.finish(what, number);
         }
     }
 

@@ -95,7 +95,7 @@ final class SliceIndex {
                 return slice;
             }
             if (found instanceof SliceLoad theirs) {
-                return theirs.await(cache.waits());
+                return theirs.await(cache.waits(), number);
             }
         }
     }

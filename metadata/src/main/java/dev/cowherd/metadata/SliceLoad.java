@@ -20,12 +20,12 @@ final class SliceLoad {
     }
 
     /**
-     * Waits for the slice.
+     * Waits for the slice of that number.
      *
      * @throws IOException what stopped the load; every waiter gets it
      */
-    Slice await(Waits waits) throws IOException {
-        done.await(waits);
+    Slice await(Waits waits, long number) throws IOException {
+        done.await(waits, WaitEvent.For.SLICE, number);
         if (slice != null) {
             return slice;
         }

@@ -8,6 +8,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Turn {
     private final Waits waits;
+    private final WaitEvent.For what;
     private @Nullable Signal taken;
 
     /**
@@ -16,7 +17,13 @@ public final class Turn {
      * @param waits how to wait for it
      */
     public Turn(Waits waits) {
+        this(waits, WaitEvent.For.PAUSE);
+    }
+
+    /** The same, with a word for the flight recorder: what for. */
+    Turn(Waits waits, WaitEvent.For what) {
         this.waits = waits;
+        this.what = what;
     }
 
     /** Waits until nobody has the turn, and takes it. */
@@ -30,7 +37,7 @@ public final class Turn {
                 }
                 theirs = taken;
             }
-            theirs.await(waits);
+            theirs.await(waits, what, -1);
         }
     }
 

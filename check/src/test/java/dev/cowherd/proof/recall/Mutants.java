@@ -53,7 +53,8 @@ final class Mutants {
                     "H6",
                     "an L2 table reaches the disk before the refcounts it needs",
                     METADATA + "FlushProcedure.java",
-                    "            writeRefcounts(work.refcounts, io, handles);\n            sync(handles);\n"
+                    "            writeRefcounts(work.refcounts, io, handles);\n"
+                            + "            stages.ended(Stage.REFCOUNTS);\n            sync(handles);\n"
                             + "            refcountsWritten = true;",
                     "            io.writeSlices(work.slices);\n            sync(handles);\n"
                             + "            writeRefcounts(work.refcounts, io, handles);\n            sync(handles);\n"
