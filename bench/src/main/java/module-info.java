@@ -3,4 +3,5 @@ module dev.cowherd.bench {
     requires static transitive org.jspecify;
     requires dev.cowherd.image;
     requires jdk.management;
+    requires jmh.core;
 }

@@ -67,6 +67,7 @@ public final class Scaling {
         groups.put("seed", () -> new SeedTable(fixtures, report, quick).run());
         groups.put("micro", () -> new MicroSet(fixtures, report, quick).run());
         groups.put("ring", () -> new RingLines(fixtures, report, quick).run());
+        groups.put("hotpath", () -> new HotPath(fixtures, report, quick).run());
         groups.put("coarse", () -> coarse(new CoarseLock(fixtures.plainToWrite(), quick ? 0.3 : 2), report));
         return groups;
     }
