@@ -17,6 +17,7 @@ import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
@@ -96,24 +97,27 @@ public final class CoarseLock {
     /**
      * Measures all and prints the table.
      *
+     * @param out takes the table's lines
      * @return the table as charts, one a host
      * @throws IOException if a request fails
      */
-    public List<Chart> print() throws IOException {
-        System.out.println();
-        System.out.println("Requests a second behind one coarse lock (4 KiB, 70 % random reads, 30 % overwrites):");
-        System.out.println();
-        System.out.println("| host storage | the engine | 1 queue | 2 queues | 4 queues | 8 queues |");
-        System.out.println("|---|---|---|---|---|---|");
+    public List<Chart> print(Consumer<String> out) throws IOException {
+        out.accept("");
+        out.accept("Requests a second behind one coarse lock (4 KiB, 70 % random reads, 30 % overwrites):");
+        out.accept("");
+        out.accept("| host storage | the engine | 1 queue | 2 queues | 4 queues | 8 queues |");
+        out.accept("|---|---|---|---|---|---|");
         return List.of(
-                rows("page cache", "page-cache", storage -> storage),
+                rows(out, "page cache", "page-cache", storage -> storage),
                 rows(
+                        out,
                         "100 µs an operation",
                         "100us",
                         storage -> new DelayStorage(storage, request -> DELAY_NANOS, Parker.REAL_TIME)));
     }
 
-    private Chart rows(String host, String name, UnaryOperator<Storage> filter) throws IOException {
+    private Chart rows(Consumer<String> out, String host, String name, UnaryOperator<Storage> filter)
+            throws IOException {
         ReadWriteLock shared = new ReentrantReadWriteLock();
         ReentrantLock mutex = new ReentrantLock();
         return new Chart(
@@ -123,12 +127,13 @@ public final class CoarseLock {
                 "requests/s",
                 false,
                 List.of(
-                        row(host, "as it is", filter, null),
-                        row(host, "behind a read-write lock", filter, guard(shared)),
-                        row(host, "behind a mutex", filter, guard(mutex))));
+                        row(out, host, "as it is", filter, null),
+                        row(out, host, "behind a read-write lock", filter, guard(shared)),
+                        row(out, host, "behind a mutex", filter, guard(mutex))));
     }
 
-    private Series row(String host, String engine, UnaryOperator<Storage> filter, @Nullable Guard guard)
+    private Series row(
+            Consumer<String> out, String host, String engine, UnaryOperator<Storage> filter, @Nullable Guard guard)
             throws IOException {
         StringBuilder row = new StringBuilder("| " + host + " | " + engine + " |");
         RequestLoop loop = new RequestLoop(BLOCK, true, seconds);
@@ -142,7 +147,7 @@ public final class CoarseLock {
                 rates[i] = rate;
             }
         }
-        System.out.println(row);
+        out.accept(row.toString());
         return Series.of(engine, QUEUES, rates);
     }
 

@@ -49,7 +49,7 @@ public final class Compare {
             System.out.println(line.row());
         }
         if (only.isEmpty() || only.contains("coarse")) {
-            new CoarseLock(fixtures.plainToWrite(), quick ? 0.5 : 2).print();
+            new CoarseLock(fixtures.plainToWrite(), quick ? 0.5 : 2).print(System.out::println);
         }
     }
 

@@ -80,7 +80,6 @@ public class Requests {
 
         private Disk disk;
         private RequestQueue queue;
-        private Arena arena;
         private MemorySegment[] blocks;
         private long random;
 
@@ -93,10 +92,9 @@ public class Requests {
         public void open() throws IOException {
             disk = Disk.open(image(), DiskOptions.defaults().withWritable(true).withEngine(engine));
             queue = disk.openRequestQueue(DEPTH);
-            arena = Arena.ofConfined();
             blocks = new MemorySegment[DEPTH];
             for (int i = 0; i < DEPTH; i++) {
-                blocks[i] = arena.allocate(BLOCK, BLOCK);
+                blocks[i] = queue.allocate(BLOCK);
             }
             random = 1;
         }
@@ -110,7 +108,6 @@ public class Requests {
         public void close() throws IOException {
             queue.close();
             disk.close();
-            arena.close();
         }
 
         @Override

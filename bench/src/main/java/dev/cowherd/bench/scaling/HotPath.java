@@ -32,7 +32,7 @@ final class HotPath {
     }
 
     void run() throws IOException {
-        TimeValue time = TimeValue.milliseconds(quick ? 300 : 1000);
+        TimeValue time = TimeValue.milliseconds(quick ? 700 : 1000);
         try {
             var results = new Runner(new OptionsBuilder()
                             .include(Requests.class.getName())

@@ -60,15 +60,13 @@ final class LatencyHost {
     Outcome barePauses(int threads, long latencyNanos) throws IOException {
         PrecisePauses pauses = new PrecisePauses();
         Load.Count count = new Load(threads, 1, BLOCK, warmSeconds, seconds).of(number -> seconds -> {
-            long start = System.nanoTime();
-            long end = start + (long) (seconds * 1e9);
+            long end = System.nanoTime() + (long) (seconds * 1e9);
             long made = 0;
-            long now = start;
-            for (; now < end; now = System.nanoTime()) {
+            while (System.nanoTime() < end) {
                 pauses.park(latencyNanos);
                 made++;
             }
-            return new Load.Count(made, (now - start) / 1e9, 0);
+            return made;
         });
         return outcome(count, pauses);
     }

@@ -5,9 +5,9 @@ import dev.cowherd.image.Disk;
 import dev.cowherd.image.Request;
 import dev.cowherd.image.RequestQueue;
 import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
+import java.util.Arrays;
 import java.util.concurrent.BrokenBarrierException;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.atomic.AtomicLong;
@@ -31,7 +31,7 @@ record Load(int queues, int depth, int blockBytes, double warmSeconds, double se
      * What was counted.
      *
      * @param requests that completed on all queues
-     * @param seconds of the queue that took longest
+     * @param seconds until the last queue was done
      * @param cpuSeconds processor time of the whole process meanwhile
      */
     record Count(long requests, double seconds, double cpuSeconds) {
@@ -46,7 +46,8 @@ record Load(int queues, int depth, int blockBytes, double warmSeconds, double se
 
     /** Something that a thread does for a time. */
     interface Lane extends AutoCloseable {
-        Count runFor(double seconds) throws IOException;
+        /** Answers with how many requests completed. */
+        long runFor(double seconds) throws IOException;
 
         @Override
         default void close() throws IOException {}
@@ -65,8 +66,13 @@ record Load(int queues, int depth, int blockBytes, double warmSeconds, double se
     /** Runs any lanes, all at once, one a thread. */
     Count of(Lanes lanes) throws IOException {
         AtomicLong cpuAtStart = new AtomicLong();
-        CyclicBarrier warm = new CyclicBarrier(queues, () -> cpuAtStart.set(SYSTEM.getProcessCpuTime()));
-        Count[] counts = new Count[queues];
+        AtomicLong start = new AtomicLong();
+        CyclicBarrier warm = new CyclicBarrier(queues, () -> {
+            cpuAtStart.set(SYSTEM.getProcessCpuTime());
+            start.set(System.nanoTime());
+        });
+        long[] requests = new long[queues];
+        long[] nanos = new long[queues];
         AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
         Thread[] threads = new Thread[queues];
         for (int i = 0; i < queues; i++) {
@@ -77,7 +83,9 @@ record Load(int queues, int depth, int blockBytes, double warmSeconds, double se
                         lane.runFor(warmSeconds);
                     }
                     warm.await();
-                    counts[number] = lane.runFor(seconds);
+                    requests[number] = lane.runFor(seconds);
+                    // From when the first could begin: one that the scheduler let wait has taken its time all the same.
+                    nanos[number] = System.nanoTime() - start.get();
                 } catch (IOException | RuntimeException | Error | InterruptedException | BrokenBarrierException e) {
                     failure.compareAndSet(null, e);
                     warm.reset();
@@ -96,22 +104,14 @@ record Load(int queues, int depth, int blockBytes, double warmSeconds, double se
         if (failed != null) {
             throw new IOException("a request failed: " + failed, failed);
         }
-        return sum(counts, (SYSTEM.getProcessCpuTime() - cpuAtStart.get()) / 1e9);
-    }
-
-    private static Count sum(Count[] counts, double cpuSeconds) {
-        long requests = 0;
-        double longest = 0;
-        for (Count count : counts) {
-            requests += count.requests;
-            longest = Math.max(longest, count.seconds);
-        }
-        return new Count(requests, longest, cpuSeconds);
+        return new Count(
+                Arrays.stream(requests).sum(),
+                Arrays.stream(nanos).max().orElseThrow() / 1e9,
+                (SYSTEM.getProcessCpuTime() - cpuAtStart.get()) / 1e9);
     }
 
     /** One queue, kept full. */
     private static final class Feed implements Lane, RequestQueue.Handler {
-        private final Arena arena = Arena.ofConfined();
         private final RequestQueue queue;
         private final Source source;
         private final MemorySegment[] buffers;
@@ -120,12 +120,12 @@ record Load(int queues, int depth, int blockBytes, double warmSeconds, double se
         private boolean over;
         private @Nullable Throwable failure;
 
-        Feed(RequestQueue queue, Source source, int depth, int blockBytes) {
+        Feed(RequestQueue queue, Source source, int depth, int blockBytes) throws IOException {
             this.queue = queue;
             this.source = source;
             this.buffers = new MemorySegment[depth];
             for (int i = 0; i < depth; i++) {
-                buffers[i] = arena.allocate(blockBytes, 4096);
+                buffers[i] = queue.allocate(blockBytes);
                 buffers[i].fill((byte) (i + 1));
             }
         }
@@ -133,13 +133,11 @@ record Load(int queues, int depth, int blockBytes, double warmSeconds, double se
         @Override
         public void close() throws IOException {
             queue.close();
-            arena.close();
         }
 
         @Override
-        public Count runFor(double seconds) throws IOException {
-            long start = System.nanoTime();
-            end = start + (long) (seconds * 1e9);
+        public long runFor(double seconds) throws IOException {
+            end = System.nanoTime() + (long) (seconds * 1e9);
             requests = 0;
             over = false;
             for (int i = 0; i < buffers.length && !over; i++) {
@@ -152,7 +150,7 @@ record Load(int queues, int depth, int blockBytes, double warmSeconds, double se
             if (failure != null) {
                 throw new IOException(failure);
             }
-            return new Count(requests, (System.nanoTime() - start) / 1e9, 0);
+            return requests;
         }
 
         private void submit(int slot) {

@@ -11,9 +11,13 @@ import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
-/** Where figures go as they come: Markdown on a stream, charts in a folder. */
+/** Where figures go as they come: Markdown on a stream, and at the end between two marks of a document; charts in a folder. */
 final class Report {
+    private static final String BEGIN = "<!-- bench/scaling: begin -->\n";
+    private static final String END = "<!-- bench/scaling: end -->";
+
     private final PrintStream out;
+    private final StringBuilder text = new StringBuilder();
     private final @Nullable Path plots;
     private final Rounds rounds;
 
@@ -32,35 +36,51 @@ final class Report {
         return rounds;
     }
 
-    void section(String title) {
-        out.println();
-        out.println("### " + title);
-        out.println();
+    /** One line of the report. */
+    void say(String line) {
+        out.println(line);
+        out.flush();
+        text.append(line).append('\n');
     }
 
-    void paragraph(String text) {
-        out.println();
-        out.println(text);
+    void section(String title) {
+        say("");
+        say("### " + title);
+        say("");
+    }
+
+    void paragraph(String words) {
+        say("");
+        say(words);
     }
 
     void head(String... cells) {
         row(List.of(cells));
-        out.println("|" + "---|".repeat(cells.length));
+        say("|" + "---|".repeat(cells.length));
     }
 
     void row(List<String> cells) {
-        out.println("| " + String.join(" | ", cells) + " |");
-        out.flush();
+        say("| " + String.join(" | ", cells) + " |");
     }
 
     /** Begins a table of ratios. */
     void lines() {
-        out.println(Line.header());
+        say(Line.header());
     }
 
     void line(Line line) {
-        out.println(line.row());
-        out.flush();
+        say(line.row());
+    }
+
+    /** Puts all of the report between the marks of a document, in place of what is there. */
+    void writeInto(Path document) throws IOException {
+        String whole = Files.readString(document);
+        int from = whole.indexOf(BEGIN);
+        int to = whole.indexOf(END);
+        if (from < 0 || to < from) {
+            throw new IOException(document + " has no place for the report");
+        }
+        Files.writeString(document, whole.substring(0, from + BEGIN.length()) + text + "\n" + whole.substring(to));
     }
 
     void chart(Chart chart) throws IOException {

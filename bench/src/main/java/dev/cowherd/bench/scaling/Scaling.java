@@ -24,7 +24,7 @@ public final class Scaling {
      * Runs the groups.
      *
      * @param args {@code --quick} for short runs, {@code --only a,b} for some groups, {@code --rounds N}, {@code --plots F} for where
-     *     the plots go, {@code --folder F} for where images are made
+     *     the plots go, {@code --into F} for a document that has a place for the tables, {@code --folder F} for where images are made
      * @throws IOException if a request or a peer fails
      */
     public static void main(String[] args) throws IOException {
@@ -33,6 +33,7 @@ public final class Scaling {
         List<String> only = List.of();
         Path folder = Path.of(System.getProperty("java.io.tmpdir"), "cowherd-bench");
         @Nullable Path plots = null;
+        @Nullable Path into = null;
         for (int i = 0; i < args.length; i++) {
             switch (args[i]) {
                 case "--quick" -> {
@@ -42,13 +43,15 @@ public final class Scaling {
                 case "--only" -> only = List.of(args[++i].split(",", -1));
                 case "--folder" -> folder = Path.of(args[++i]);
                 case "--plots" -> plots = Path.of(args[++i]);
+                case "--into" -> into = Path.of(args[++i]);
                 case "--rounds" -> rounds = Integer.parseInt(args[++i]);
                 default ->
-                    throw new IOException("scaling knows --quick, --only GROUPS, --rounds N, --plots F and --folder F");
+                    throw new IOException(
+                            "scaling knows --quick, --only GROUPS, --rounds N, --plots F, --into F, --folder F");
             }
         }
         Report report = new Report(System.out, plots, new Rounds(rounds));
-        System.out.println(Machine.inOneLine());
+        report.paragraph(Machine.inOneLine() + (quick ? "; short runs." : "."));
         Map<String, Group> groups = groups(new Fixtures(folder, quick), report, quick);
         for (String name : only.isEmpty() ? groups.keySet() : only) {
             Group group = groups.get(name);
@@ -58,6 +61,10 @@ public final class Scaling {
             long start = System.nanoTime();
             group.run();
             System.err.printf("%s took %.0f s%n", name, (System.nanoTime() - start) / 1e9);
+            if (into != null) {
+                // After each group: a run that is stopped leaves what it has.
+                report.writeInto(into);
+            }
         }
     }
 
@@ -74,7 +81,7 @@ public final class Scaling {
 
     private static void coarse(CoarseLock locks, Report report) throws IOException {
         report.section("What one coarse lock would have given");
-        for (Chart chart : locks.print()) {
+        for (Chart chart : locks.print(report::say)) {
             report.chart(chart);
         }
     }
