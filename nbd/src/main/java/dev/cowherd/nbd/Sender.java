@@ -31,6 +31,7 @@ final class Sender {
     /** Whose answer has left in part. */
     private @Nullable Slot unfinished;
 
+    private long unsentBytes;
     private boolean lost;
 
     /** One is told of each reply that has left or never will, the other once if the client is lost. */
@@ -43,7 +44,13 @@ final class Sender {
 
     /** A reply, or the last part of one, is complete. */
     void add(Slot slot) {
+        unsentBytes += slot.out.pendingBytes();
         ready.add(slot);
+    }
+
+    /** Of the replies that are complete, those parts included that are leaving. */
+    long unsentBytes() {
+        return unsentBytes;
     }
 
     /** Called on a fiber: comes back when what the slot holds has been sent. */
@@ -146,6 +153,7 @@ final class Sender {
             Slot slot = leaving.get(i);
             Runnable goOn = slot.partSent;
             if (goOn == null) {
+                unsentBytes -= slot.out.pendingBytes();
                 whenSent.accept(slot);
             } else {
                 slot.partSent = null;
