@@ -14,6 +14,7 @@ import java.io.IOException;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -151,11 +152,20 @@ class RealClientsTest {
                 socket.toString(),
                 top.toString());
         try (RunningPeer qemu = RunningPeer.start(command).awaitFile(socket)) {
-            assertThat(qemu.process().isAlive()).isTrue();
+            // The file is there before it is listened on.
+            qemu.await("its socket", () -> answers(socket));
             String theirs =
                     run("nbdinfo", "--map", "nbd+unix:///?socket=" + socket).out();
             assertThat(theirs.lines().count()).isGreaterThan(20);
             assertThat(run("nbdinfo", "--map", tcp.uri()).out()).isEqualTo(theirs);
+        }
+    }
+
+    private static boolean answers(Path socket) {
+        try (SocketChannel probe = SocketChannel.open(UnixDomainSocketAddress.of(socket))) {
+            return probe.isConnected();
+        } catch (IOException e) {
+            return false;
         }
     }
 
