@@ -60,9 +60,9 @@ public final class FiberLoop implements AutoCloseable {
     /** What a loop waits on for its fibers to go on; the ring, unless a test plays it. */
     public interface Host {
         /**
-         * Called where no fiber can go on: wakes some, on the loop's thread.
+         * Called where no fiber can go on: wakes some or ends transfers, on the loop's thread.
          *
-         * @param wait whether to return only when one was woken, here or by another thread
+         * @param wait whether to return only when something of that was done, here or by another thread
          */
         void pass(boolean wait);
 
@@ -280,7 +280,7 @@ public final class FiberLoop implements AutoCloseable {
         Host host = played;
         if (host != null) {
             if (nobody) {
-                host.pass(least > 0 && busy > 0);
+                host.pass(least > 0 && busy() > 0);
                 takeWoken();
             }
         } else if (nobody) {

@@ -4,6 +4,7 @@ import dev.cowherd.storage.ring.FileRequests;
 import dev.cowherd.storage.ring.Ring;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.util.function.IntConsumer;
 
 /**
  * Begins transfers that no fiber waits for: one request to the kernel each, and the result to a receiver. What costs a fiber its mount and
@@ -26,13 +27,28 @@ public final class PlainTransfers {
 
     private final FiberLoop loop;
     private final FileRequests requests;
+    private final Receiver receiver;
 
     PlainTransfers(FiberLoop loop, Ring ring, Receiver receiver) {
         this.loop = loop;
-        this.requests = new FileRequests(ring, (token, result, flags) -> {
-            loop.transferEnded();
-            receiver.completed(token, result);
-        });
+        this.receiver = receiver;
+        this.requests = new FileRequests(ring, (token, result, flags) -> end(token, result));
+    }
+
+    private void end(long token, int result) {
+        loop.transferEnded();
+        receiver.completed(token, result);
+    }
+
+    /**
+     * Begins a transfer that the loop's {@linkplain FiberLoop#waitOn played host} makes.
+     *
+     * @param token comes back with the result
+     * @return takes the result, inside {@link FiberLoop.Host#pass}
+     */
+    public IntConsumer begin(long token) {
+        loop.transferBegan();
+        return result -> end(token, result);
     }
 
     /**

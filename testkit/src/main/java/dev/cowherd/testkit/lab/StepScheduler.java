@@ -1,6 +1,9 @@
 package dev.cowherd.testkit.lab;
 
+import dev.cowherd.storage.StorageException;
 import dev.cowherd.storage.fiber.FiberLoop;
+import dev.cowherd.storage.fiber.PlainTransfers;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -12,6 +15,7 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.BooleanSupplier;
+import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,7 +41,10 @@ public final class StepScheduler {
     private final CountDownLatch finished = new CountDownLatch(1);
     private volatile @Nullable AssertionError stuck;
     private volatile boolean running;
+    private volatile boolean failed;
     private final AtomicLong steps = new AtomicLong();
+    /** Touched by the holder of the baton only. */
+    private long transfers;
 
     StepScheduler(Chooser chooser) {
         this(chooser, PATIENCE_MILLIS);
@@ -130,7 +137,41 @@ public final class StepScheduler {
         }
     }
 
-    /** Where a fiber was left. */
+    /** An operation of a storage: the bytes moved. */
+    interface Move {
+        long make() throws IOException;
+    }
+
+    /** Makes a transfer of the calling worker, and ends it, each when that is its turn; false for who is no worker. */
+    boolean transfer(Object before, Object after, PlainTransfers by, long token, Move move) {
+        Worker me = CURRENT.get();
+        if (!isMine(me)) {
+            return false;
+        }
+        IntConsumer end = by.begin(token);
+        me.stops.add(new Stop(before, () -> {
+            int result = result(move);
+            stop(me, new Stop(after, () -> end.accept(result)));
+        }));
+        return true;
+    }
+
+    private static int result(Move move) {
+        try {
+            return Math.toIntExact(move.make());
+        } catch (StorageException e) {
+            return -e.errno();
+        } catch (IOException e) {
+            throw new AssertionError("a storage fails with the host's errno", e);
+        }
+    }
+
+    /** Whether the transfer that is made now comes short. */
+    boolean isShort() {
+        return ++transfers % 5 == 0;
+    }
+
+    /** Where a fiber was left, or how far a transfer is. */
     private static final class Stop {
         final Object place;
         final Runnable wake;
@@ -183,7 +224,7 @@ public final class StepScheduler {
     }
 
     /**
-     * Plays the ring of a loop that the calling worker has opened: each of its fibers takes steps of its own. Does nothing for who is no
+     * Plays the ring of a loop that the calling worker has opened: each of its fibers takes steps of its own, and so does each transfer that no fiber waits for. Does nothing for who is no
      * worker.
      *
      * @param loop whose fibers do nothing that needs a ring
@@ -232,6 +273,7 @@ public final class StepScheduler {
             }
         }
         if (outcome != null) {
+            failed = true;
             throw outcome;
         }
     }
@@ -299,6 +341,9 @@ public final class StepScheduler {
         Worker me = CURRENT.get();
         if (!isMine(me)) {
             while (!happened.getAsBoolean()) {
+                if (failed) {
+                    throw new IllegalStateException("the run has failed, and nobody is left to wait for: " + place);
+                }
                 Thread.onSpinWait();
             }
             return;
