@@ -11,8 +11,7 @@ import java.io.IOException;
 import java.nio.channels.SeekableByteChannel;
 import java.nio.file.Path;
 import java.time.Instant;
-import java.util.ArrayList;
-import java.util.HashSet;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -47,8 +46,10 @@ public final class Disk implements AutoCloseable {
     private final Turn structure;
 
     private final Object lock = new Object();
-    private final Set<DiskQueue> queues = new HashSet<>();
-    private final Set<RequestQueue> requestQueues = new HashSet<>();
+    /** In the order in which they were opened, so that what is done with all of them can be replayed. */
+    private final Set<DiskQueue> queues = new LinkedHashSet<>();
+
+    private final Set<RequestQueue> requestQueues = new LinkedHashSet<>();
     private final AtomicBoolean said = new AtomicBoolean();
     private int opening;
     private boolean closed;
@@ -193,25 +194,34 @@ public final class Disk implements AutoCloseable {
     }
 
     private DiskQueue opened(Change<DiskQueue> means) throws IOException {
+        return whileOpen(() -> {
+            settleMine();
+            structure.take();
+            try {
+                DiskQueue queue = means.make();
+                synchronized (lock) {
+                    queues.add(queue);
+                }
+                return queue;
+            } finally {
+                structure.give();
+            }
+        });
+    }
+
+    /** Closing the disk waits until it is done. */
+    private <T> T whileOpen(Change<T> opens) throws IOException {
         synchronized (lock) {
             refuseIfClosed();
             opening++;
         }
-        DiskQueue queue = null;
-        settleMine();
-        structure.take();
         try {
-            queue = means.make();
-            return queue;
+            return opens.make();
         } finally {
             synchronized (lock) {
                 opening--;
-                if (queue != null) {
-                    queues.add(queue);
-                }
                 lock.notifyAll();
             }
-            structure.give();
         }
     }
 
@@ -416,16 +426,11 @@ public final class Disk implements AutoCloseable {
         }
     }
 
-    void forget(RequestQueue queue) {
-        synchronized (lock) {
-            requestQueues.remove(queue);
-        }
-    }
-
-    /** Called by a queue that was closed. */
-    void forget(DiskQueue queue) {
+    /** Called by a queue of any kind that was closed. */
+    void forget(AutoCloseable queue) {
         synchronized (lock) {
             queues.remove(queue);
+            requestQueues.remove(queue);
         }
     }
 
@@ -457,43 +462,9 @@ public final class Disk implements AutoCloseable {
         return decoders;
     }
 
-    /** How a queue gets a handle of its own. */
-    interface Reopening {
-        Storage reopen(Storage shared) throws IOException;
-    }
-
-    static void closeHandles(List<LayerHandles> handles, Closing closing) {
-        for (LayerHandles layer : handles) {
-            closing.run(layer.file()::close);
-            if (layer.data() != null) {
-                closing.run(layer.data()::close);
-            }
-        }
-    }
-
     /** Handles on every layer for one queue; all or none. */
-    List<LayerHandles> reopenLayers(Reopening how) throws IOException {
-        List<LayerHandles> handles = new ArrayList<>();
-        try {
-            for (Layer layer : layers) {
-                handles.add(reopen(layer, how));
-            }
-            return handles;
-        } catch (IOException | RuntimeException | Error e) {
-            handles.forEach(opened -> Closing.quietly(e, opened.file(), opened.data()));
-            throw e;
-        }
-    }
-
-    private static LayerHandles reopen(Layer layer, Reopening how) throws IOException {
-        Storage file = how.reopen(layer.storage());
-        try {
-            Storage data = layer.dataStorage();
-            return new LayerHandles(file, data == null ? null : how.reopen(data));
-        } catch (IOException | RuntimeException | Error e) {
-            Closing.quietly(e, file, null);
-            throw e;
-        }
+    List<LayerHandles> reopenLayers(Handles.Reopening how) throws IOException {
+        return whileOpen(() -> Handles.copy(layers, how));
     }
 
     private void refuseIfClosed() {

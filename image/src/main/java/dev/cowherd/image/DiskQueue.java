@@ -287,7 +287,7 @@ public final class DiskQueue implements AutoCloseable {
         }
         closing.run(reader::close);
         if (ownsHandles) {
-            Disk.closeHandles(handles, closing);
+            Handles.close(handles, closing);
         }
         arena.close();
         disk.forget(this);

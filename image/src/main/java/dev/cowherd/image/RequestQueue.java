@@ -352,7 +352,7 @@ public final class RequestQueue implements AutoCloseable {
         disk.forget(this);
         Closing closing = new Closing();
         lanes.forEach(lane -> closing.run(lane.queue::close));
-        Disk.closeHandles(handles, closing);
+        Handles.close(handles, closing);
         if (loop != null && ownsLoop) {
             closing.run(loop::close);
         }

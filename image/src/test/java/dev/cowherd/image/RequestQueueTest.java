@@ -121,6 +121,16 @@ class RequestQueueTest {
 
     @ParameterizedTest
     @EnumSource(names = {"SYNC", "RING"})
+    void aClosedDiskSaysThatItIsClosed(Engine engine) throws Exception {
+        Disk disk = disk(engine);
+        disk.close();
+        assertThatThrownBy(() -> disk.openRequestQueue(2))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("closed");
+    }
+
+    @ParameterizedTest
+    @EnumSource(names = {"SYNC", "RING"})
     void anotherThreadIsRefused(Engine engine) throws Exception {
         try (Disk disk = disk(engine);
                 RequestQueue queue = disk.openRequestQueue(2)) {
