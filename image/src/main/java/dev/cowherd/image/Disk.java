@@ -50,6 +50,7 @@ public final class Disk implements AutoCloseable {
     private final Set<DiskQueue> queues = new LinkedHashSet<>();
 
     private final Set<RequestQueue> requestQueues = new LinkedHashSet<>();
+    private final Set<FutureQueue> futureQueues = new LinkedHashSet<>();
     private final AtomicBoolean said = new AtomicBoolean();
     private int opening;
     private boolean closed;
@@ -179,6 +180,22 @@ public final class Disk implements AutoCloseable {
         }
         sayOnce("using system calls instead of io_uring: " + refusal.get());
         return Engine.SYNC;
+    }
+
+    /**
+     * Opens a queue with a thread of its own, for requests of any thread that are answered by futures.
+     *
+     * @param depth how many requests may be under way at once, 1 to {@link RequestQueue#MAX_DEPTH}
+     * @return the queue; the caller closes it, or closing the disk does
+     * @throws IOException as for {@link #openRequestQueue(int)}
+     * @throws IllegalStateException if the disk is closed
+     */
+    public FutureQueue openFutureQueue(int depth) throws IOException {
+        FutureQueue queue = FutureQueue.open(this, depth);
+        synchronized (lock) {
+            futureQueues.add(queue);
+        }
+        return queue;
     }
 
     private RequestQueue registered(RequestQueue queue) {
@@ -372,6 +389,7 @@ public final class Disk implements AutoCloseable {
     @Override
     public void close() throws IOException {
         List<DiskQueue> open;
+        List<FutureQueue> served;
         synchronized (lock) {
             if (closed) {
                 return;
@@ -379,8 +397,10 @@ public final class Disk implements AutoCloseable {
             closed = true;
             awaitOpening();
             open = List.copyOf(queues);
+            served = List.copyOf(futureQueues);
         }
         Closing closing = new Closing();
+        served.forEach(queue -> closing.run(queue::close));
         myRequestQueues().forEach(queue -> closing.run(queue::close));
         structure.take();
         open.forEach(queue -> closing.run(queue::close));
@@ -431,6 +451,7 @@ public final class Disk implements AutoCloseable {
         synchronized (lock) {
             queues.remove(queue);
             requestQueues.remove(queue);
+            futureQueues.remove(queue);
         }
     }
 

@@ -120,7 +120,7 @@ public final class RequestQueue implements AutoCloseable {
         return queue;
     }
 
-    private static void requireDepth(int depth) {
+    static void requireDepth(int depth) {
         if (depth < 1 || depth > MAX_DEPTH) {
             throw new IllegalArgumentException("a depth of " + depth + ": it is between 1 and " + MAX_DEPTH);
         }
@@ -148,7 +148,7 @@ public final class RequestQueue implements AutoCloseable {
         }
     }
 
-    private static @Nullable FiberLoop loop(Disk disk, int depth) throws IOException {
+    static @Nullable FiberLoop loop(Disk disk, int depth) throws IOException {
         return disk.queueEngine() == Engine.RING ? FiberLoop.open(depth) : null;
     }
 
