@@ -198,9 +198,9 @@ class OrdersTest {
             Rig rig = Rig.of(shape, 1024);
             try (Disk disk = rig.open(stepped(shape, steps), storage -> new SteppedStorage(storage, steps))) {
                 List<Change> changes = List.of(
+                        () -> disk.openQueue().close(),
                         () -> disk.resize(rig.sizeBytes() + 1024),
-                        () -> disk.createSnapshot("taken"),
-                        () -> disk.openQueue().close());
+                        () -> disk.createSnapshot("taken"));
                 for (Change change : changes) {
                     List<Script> scripts = new ArrayList<>();
                     first.chars().forEach(letter -> scripts.add(new Letters((char) letter + "w", rig.model, shape)));

@@ -29,6 +29,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** Many requests in flight on one thread's queue: each completes once, with the right bytes, whichever engine moves them. */
+@Timeout(value = 240, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class RequestQueueTest {
     private static final int DISK_BYTES = 3 << 20;
     private static final int DEPTH = 24;

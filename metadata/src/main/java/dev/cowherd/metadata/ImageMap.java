@@ -37,7 +37,6 @@ public final class ImageMap implements LayerMap {
     private volatile HostBounds dataBounds;
     private volatile L1Table l1;
     private volatile SliceIndex slices;
-
     private final int clusterBits;
     private final int clusterBytes;
     private final int tableBits;
@@ -128,8 +127,7 @@ public final class ImageMap implements LayerMap {
      * @param length bytes, more than zero; the stretch ends within the disk
      * @param handles what to read by, if something must be loaded
      * @param scratch where to read to
-     * @param run is set to the run that starts at the offset, at most {@code length} long; it is empty if a table would have to be loaded,
-     *     and it asks for what is in memory only
+     * @param run is set to the run at the offset, at most {@code length} long; empty if it asks for loaded tables only, and one is not
      */
     void locate(long offset, long length, LayerHandles handles, MemorySegment scratch, Run run) throws IOException {
         run.length = 0;
@@ -137,7 +135,7 @@ public final class ImageMap implements LayerMap {
             long at = offset + run.length;
             Slice slice = slices.cached(at >>> sliceBits);
             boolean more;
-            if (slice == null && run.loadedOnly && hasTable(at)) {
+            if (slice == null && run.loadedOnly && hasTable(l1, at >>> tableBits)) {
                 break;
             }
             if (slice == null && (slice = load(at, handles, scratch)) == null) {
@@ -348,16 +346,14 @@ public final class ImageMap implements LayerMap {
         return slices.cached(at >>> sliceBits);
     }
 
-    private boolean hasTable(long at) {
-        L1Table table = l1;
-        long l1Index = at >>> tableBits;
+    private static boolean hasTable(L1Table table, long l1Index) {
         return l1Index < table.entries() && L1Entry.l2Offset(table.word((int) l1Index)) != 0;
     }
 
     private @Nullable Slice load(long at, LayerHandles handles, MemorySegment scratch) throws IOException {
         L1Table table = l1;
         long l1Index = at >>> tableBits;
-        if (l1Index >= table.entries() || L1Entry.l2Offset(table.word((int) l1Index)) == 0) {
+        if (!hasTable(table, l1Index)) {
             if (l1Index < table.entries()) {
                 judgeTable((int) l1Index, table.word((int) l1Index), handles.file());
             }
