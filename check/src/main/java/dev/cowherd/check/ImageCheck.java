@@ -27,7 +27,7 @@ public final class ImageCheck {
         try (HostTables host = new HostTables(file)) {
             Findings findings = new Findings(listener);
             Inspection inspection = new Inspection(file, options, listener, host, findings);
-            inspection.count(null);
+            inspection.count(null, SnapshotEntries.Mending.NO);
             inspection.compare().report(host, findings);
             inspection.auditCopied(false, null);
             listener.progress(1);

@@ -90,7 +90,7 @@ public final class ImageRepair {
         Inspection inspection = new Inspection(storage, options, listener, host, findings);
         RepairWriter writer = new RepairWriter(storage, inspection.header());
         EntryRepairs entries = mode == RepairMode.ALL ? inspection.repairs(writer) : null;
-        inspection.count(entries);
+        inspection.count(entries, entries == null ? SnapshotEntries.Mending.NO : SnapshotEntries.Mending.TOLD);
         Findings.Mark counted = findings.mark();
         CompareStage compare = inspection.compare();
         compare.report(host, findings);
@@ -109,6 +109,9 @@ public final class ImageRepair {
             new RefcountRepair(mode, inspection, storage, host, findings, writer).run(compare);
         }
         inspection.auditCopied(writer.begun(), mayFlip() ? inspection.repairs(writer) : null);
+        if (inspection.snapshots().toMend() > 0) {
+            new SnapshotTableRepair(inspection, storage, host, findings, writer).run();
+        }
         if (findings.corruptions() == 0 && findings.checkErrors() == 0) {
             writer.markClean();
         }
@@ -144,7 +147,7 @@ public final class ImageRepair {
         new RefcountRebuild(broken, ownersKnown, writer).run();
         findings.forget();
         Inspection fresh = new Inspection(storage, options, listener, host, findings);
-        fresh.count(null);
+        fresh.count(null, SnapshotEntries.Mending.SILENT);
         Findings.Mark left = findings.mark();
         CompareStage compare = fresh.compare();
         Findings own = new Findings(listener);

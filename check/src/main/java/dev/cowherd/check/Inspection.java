@@ -54,7 +54,7 @@ final class Inspection {
         long spare = spareClusters(clusters);
         this.counts = new ReferenceCounts(clusters + spare, options.memoryBytes());
         this.owners = new ClusterOwners(geometry, fileBytes, spare, counts, findings);
-        this.snapshots = new SnapshotEntries(header, host, findings);
+        this.snapshots = new SnapshotEntries(header, fileBytes, host, findings);
         this.refcounts = RefcountTableOwners.read(header, fileBytes, host);
         this.progress = new Progress(listener, 1);
     }
@@ -114,6 +114,11 @@ final class Inspection {
         return snapshots.damaged();
     }
 
+    /** The snapshot table as this pass found it; complete after {@link #count}. */
+    SnapshotEntries snapshots() {
+        return snapshots;
+    }
+
     /** What corrects entries of this pass's tables. */
     EntryRepairs repairs(RepairWriter writer) {
         return new EntryRepairs(header, counts, tables, findings, writer);
@@ -123,9 +128,10 @@ final class Inspection {
      * The first two stages: counts all references.
      *
      * @param repairs takes L2 entries that can be corrected; null to report them
+     * @param mending what becomes of snapshots' entries that lack data, or have too much
      */
-    void count(@Nullable EntryRepairs repairs) throws IOException {
-        snapshots.read();
+    void count(@Nullable EntryRepairs repairs, SnapshotEntries.Mending mending) throws IOException {
+        snapshots.read(mending);
         owners.count(0, geometry.clusterBytes(), 1, 0);
         walkL1();
         progress = new Progress(listener, workBytes());

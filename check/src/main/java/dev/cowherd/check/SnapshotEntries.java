@@ -14,28 +14,43 @@ import java.util.List;
 final class SnapshotEntries {
     private static final String STRUCTURE = "snapshot table";
     /** The part of an entry that every entry has. */
-    private static final int FIXED_BYTES = 40;
+    static final int FIXED_BYTES = 40;
     /** Extra data that every entry of a version 3 image has: the size of the VM state and of the disk. */
-    private static final int V3_EXTRA_BYTES = 16;
+    static final int V3_EXTRA_BYTES = 16;
+
+    /** What becomes of entries that lack extra data, or have too much of it. */
+    enum Mending {
+        /** They are faults. */
+        NO,
+        /** They are to be written anew, which is said. */
+        TOLD,
+        /** They are to be written anew, which was said before. */
+        SILENT
+    }
 
     private final Header header;
+    private final long fileBytes;
     private final HostTables host;
     private final Findings findings;
     private final List<Entry> entries = new ArrayList<>();
+    private Mending mending = Mending.NO;
     private long bytes;
     private boolean damaged;
+    private int toMend;
 
-    /** One snapshot: where its entry and its L1 table lie. */
-    record Entry(long position, long l1Offset, int l1Entries) {}
+    /** One snapshot: where its entry and its L1 table lie, and how much extra data it has. */
+    record Entry(long position, long l1Offset, int l1Entries, long extraBytes) {}
 
-    SnapshotEntries(Header header, HostTables host, Findings findings) {
+    SnapshotEntries(Header header, long fileBytes, HostTables host, Findings findings) {
         this.header = header;
+        this.fileBytes = fileBytes;
         this.host = host;
         this.findings = findings;
     }
 
     /** Reads the table; what lies past the file's end reads as zeros. */
-    void read() throws IOException {
+    void read(Mending wanted) throws IOException {
+        mending = wanted;
         long count = Integer.toUnsignedLong(header.snapshotCount());
         long start = header.snapshotsOffset();
         if (count > Limits.MAX_SNAPSHOTS) {
@@ -53,18 +68,12 @@ final class SnapshotEntries {
             host.bytes(start + at, FIXED_BYTES, fixed);
             ByteBuffer entry = ByteBuffer.wrap(fixed);
             long extra = Integer.toUnsignedLong(entry.getInt(36));
-            if (extra > Limits.MAX_SNAPSHOT_EXTRA_BYTES) {
-                throw new CorruptImageException(
-                        STRUCTURE,
-                        start + at,
-                        "entry " + i + " has " + extra + " bytes of extra data; at most "
-                                + Limits.MAX_SNAPSHOT_EXTRA_BYTES);
+            Entry found = new Entry(start + at, entry.getLong(0), entry.getInt(8), extra);
+            entries.add(found);
+            toMend += hasTooMuch(found) || lacks(found) ? 1 : 0;
+            if (mending == Mending.NO) {
+                judge(i, found);
             }
-            if (header.version() >= 3 && extra < V3_EXTRA_BYTES) {
-                damaged = true;
-                findings.corruption("ERROR snapshot table entry " + i + " is incomplete");
-            }
-            entries.add(new Entry(start + at, entry.getLong(0), entry.getInt(8)));
             at += FIXED_BYTES
                     + extra
                     + Short.toUnsignedInt(entry.getShort(12))
@@ -75,6 +84,71 @@ final class SnapshotEntries {
             }
         }
         bytes = at;
+    }
+
+    static boolean hasTooMuch(Entry entry) {
+        return entry.extraBytes > Limits.MAX_SNAPSHOT_EXTRA_BYTES;
+    }
+
+    boolean lacks(Entry entry) {
+        return header.version() >= 3 && entry.extraBytes < V3_EXTRA_BYTES;
+    }
+
+    private void judge(int index, Entry entry) throws CorruptImageException {
+        if (hasTooMuch(entry) && mending == Mending.SILENT) {
+            // Too late to refuse: this repair has written.
+            damaged = true;
+            findings.corruption("ERROR snapshot table entry " + index + " has too much extra metadata");
+        } else if (hasTooMuch(entry)) {
+            throw new CorruptImageException(
+                    STRUCTURE,
+                    entry.position,
+                    "entry " + index + " has " + entry.extraBytes + " bytes of extra data; at most "
+                            + Limits.MAX_SNAPSHOT_EXTRA_BYTES);
+        }
+        if (lacks(entry)) {
+            damaged = true;
+            findings.corruption("ERROR snapshot table entry " + index + " is incomplete");
+        }
+    }
+
+    /**
+     * Whether entries can be mended: a wrong length may be what broke the ones behind it, so only if nothing else is wrong with any. Says
+     * what will be mended, or what is wrong.
+     */
+    private void settle() throws CorruptImageException {
+        if (mending == Mending.NO || toMend == 0) {
+            return;
+        }
+        // What lies past the file's end was read as zeros, but is nothing to go by.
+        damaged |= bytes > fileBytes - header.snapshotsOffset();
+        for (Entry entry : entries) {
+            long tableBytes = Integer.toUnsignedLong(entry.l1Entries) * L1Entry.BYTES;
+            damaged |= tableBytes > 0 && (entry.l1Offset <= 0 || tableBytes > fileBytes - entry.l1Offset);
+        }
+        for (int i = 0; damaged && i < entries.size(); i++) {
+            judge(i, entries.get(i));
+        }
+        for (int i = 0; !damaged && mending == Mending.TOLD && i < entries.size(); i++) {
+            if (hasTooMuch(entries.get(i))) {
+                findings.note("Discarding too much extra metadata in snapshot table entry " + i + " ("
+                        + entries.get(i).extraBytes + " > " + Limits.MAX_SNAPSHOT_EXTRA_BYTES + ")");
+            }
+        }
+        for (int i = 0; !damaged && mending == Mending.TOLD && i < entries.size(); i++) {
+            if (lacks(entries.get(i))) {
+                findings.note("Repairing snapshot table entry " + i + " is incomplete");
+            }
+        }
+    }
+
+    /** How many entries are to be written anew; complete after {@link #walkableL1Tables}. */
+    int toMend() {
+        return mending == Mending.NO || damaged ? 0 : toMend;
+    }
+
+    List<Entry> entries() {
+        return entries;
     }
 
     int size() {
@@ -108,6 +182,7 @@ final class SnapshotEntries {
                 walkable.add(new ByteRange(entry.l1Offset(), (long) entry.l1Entries() * L1Entry.BYTES));
             }
         }
+        settle();
         return walkable;
     }
 

@@ -36,6 +36,7 @@
  *       0 or a block cannot be used, all blocks and the table are written anew into free clusters instead; one write lets the
  *       header name them; the count begins again, and what the old ones took is given back.
  *   <li>COPIED flags of active entries follow the refcounts.
+ *   <li>A snapshot table with entries that lack extra data, or have too much of it, is written anew.
  *   <li>The dirty and the corrupt bit go, if no corruption is left.
  * </ol>
  *
@@ -48,8 +49,10 @@
  *   <li>A refcount block outside the file is replaced; the file does not grow to hold it. A block at no cluster boundary is
  *       replaced too, where QEMU gives up.
  *   <li>No hole is punched: clusters that are given back keep their place on the host until they are used again.
- *   <li>Broken entries of the snapshot table stay as they are. As long as there are any, no refcount is lowered and no structure
+ *   <li>Entries of the snapshot table are mended only if that is all that is wrong with any of them: else a wrong length may be what broke
+ *       those behind it. Other broken entries stay as they are. As long as there are any, no refcount is lowered and no structure
  *       rebuilt, because nobody knows what their snapshots own.
+ *   <li>More snapshots than the format's readers take, or a table that is too large, are refused; no snapshot is dropped.
  * </ul>
  *
  * <p>Invariants: only a repair writes, and only through its one writer; memory is sized by what the file holds, never by what it claims; counts are final before
