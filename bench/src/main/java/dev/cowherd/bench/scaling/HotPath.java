@@ -38,9 +38,9 @@ final class HotPath {
                             .include(Requests.class.getName())
                             .addProfiler(GCProfiler.class)
                             .forks(1)
-                            .warmupIterations(quick ? 3 : 5)
+                            .warmupIterations(quick ? 2 : 5)
                             .warmupTime(time)
-                            .measurementIterations(quick ? 2 : 5)
+                            .measurementIterations(quick ? 1 : 5)
                             .measurementTime(time)
                             .verbosity(VerboseMode.SILENT)
                             .jvmArgsAppend(

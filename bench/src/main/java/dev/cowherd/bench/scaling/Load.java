@@ -22,10 +22,16 @@ import org.jspecify.annotations.Nullable;
  * @param blockBytes bytes of a request's buffer
  * @param warmSeconds how long before it counts, on the same queues; 0 for not at all
  * @param seconds how long it counts, unless the requests end before
+ * @param batch completions to wait for before others are submitted in their place
  */
-record Load(int queues, int depth, int blockBytes, double warmSeconds, double seconds) {
+record Load(int queues, int depth, int blockBytes, double warmSeconds, double seconds, int batch) {
     private static final OperatingSystemMXBean SYSTEM =
             ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class);
+
+    /** Nothing waits for anything else. */
+    Load(int queues, int depth, int blockBytes, double warmSeconds, double seconds) {
+        this(queues, depth, blockBytes, warmSeconds, seconds, 1);
+    }
 
     /**
      * What was counted.
@@ -60,7 +66,7 @@ record Load(int queues, int depth, int blockBytes, double warmSeconds, double se
 
     /** Runs it on a disk. */
     Count on(Disk disk, Source.PerQueue sources) throws IOException {
-        return of(number -> new Feed(disk.openRequestQueue(depth), sources.of(number), depth, blockBytes));
+        return of(number -> new Feed(disk.openRequestQueue(depth), sources.of(number), this));
     }
 
     /** Runs any lanes, all at once, one a thread. */
@@ -115,17 +121,19 @@ record Load(int queues, int depth, int blockBytes, double warmSeconds, double se
         private final RequestQueue queue;
         private final Source source;
         private final MemorySegment[] buffers;
+        private final int batch;
         private long requests;
         private long end;
         private boolean over;
         private @Nullable Throwable failure;
 
-        Feed(RequestQueue queue, Source source, int depth, int blockBytes) throws IOException {
+        Feed(RequestQueue queue, Source source, Load load) throws IOException {
             this.queue = queue;
             this.source = source;
-            this.buffers = new MemorySegment[depth];
-            for (int i = 0; i < depth; i++) {
-                buffers[i] = queue.allocate(blockBytes);
+            this.batch = load.batch;
+            this.buffers = new MemorySegment[load.depth];
+            for (int i = 0; i < buffers.length; i++) {
+                buffers[i] = queue.allocate(load.blockBytes);
                 buffers[i].fill((byte) (i + 1));
             }
         }
@@ -144,7 +152,7 @@ record Load(int queues, int depth, int blockBytes, double warmSeconds, double se
                 submit(i);
             }
             while (queue.inFlight() > 0) {
-                queue.await(1, this);
+                queue.await(batch, this);
                 over |= System.nanoTime() >= end;
             }
             if (failure != null) {

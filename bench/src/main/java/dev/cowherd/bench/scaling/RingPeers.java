@@ -19,7 +19,7 @@ final class RingPeers {
 
     private static final int BLOCK = 4096;
     /** Requests that fio hands over, and takes back, at a time. */
-    private static final List<Integer> BATCHES = List.of(1, 8, 16, 32);
+    static final List<Integer> BATCHES = List.of(1, 8, 16);
 
     private final double seconds;
     private final int qemuRequests;

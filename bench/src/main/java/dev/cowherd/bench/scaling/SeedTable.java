@@ -36,7 +36,7 @@ final class SeedTable {
     SeedTable(Fixtures fixtures, Report report, boolean quick) {
         this.fixtures = fixtures;
         this.report = report;
-        this.seconds = quick ? 0.2 : 1.5;
+        this.seconds = quick ? 0.12 : 1.5;
     }
 
     /** Requests of clusters a second. */
