@@ -24,8 +24,10 @@ final class Mutants {
                     "H2",
                     "a write in flight is not counted as a user of the cluster it goes to",
                     IMAGE + "DiskQueue.java",
-                    "        enter();\n        try {\n            if (source.isNative()) {",
-                    "        admission.enter();\n        try {\n            if (source.isNative()) {",
+                    "        enter();\n        try {\n            checkRange(offset, length);\n"
+                            + "            if (source.isNative()) {",
+                    "        admission.enter();\n        try {\n            checkRange(offset, length);\n"
+                            + "            if (source.isNative()) {",
                     List.of(REUSE + "#aWriteOnItsWayNeverLandsOnTheNextOwnersBytes")),
             new Mutant(
                     "H3",
