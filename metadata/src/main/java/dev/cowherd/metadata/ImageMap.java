@@ -10,8 +10,6 @@ import dev.cowherd.format.Subclusters;
 import dev.cowherd.storage.Storage;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,8 +21,6 @@ import org.jspecify.annotations.Nullable;
 public final class ImageMap implements LayerMap {
     private static final int SLICE_BYTES = 4096;
     private static final int MIN_PAGE_BITS = 6;
-    private static final ValueLayout.OfLong BIG_ENDIAN =
-            ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
 
     private final String path;
     private volatile long sizeBytes;
@@ -394,7 +390,7 @@ public final class ImageMap implements LayerMap {
             bytes.asSlice(read).fill((byte) 0);
         }
         long[] words = new long[sliceBytes / Long.BYTES];
-        MemorySegment.copy(bytes, BIG_ENDIAN, 0, words, 0, words.length);
+        MemorySegment.copy(bytes, TableIo.BIG_ENDIAN, 0, words, 0, words.length);
         return new Slice(slices, number, tableOffset, inTable, words);
     }
 

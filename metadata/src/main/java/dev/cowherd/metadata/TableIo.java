@@ -19,8 +19,7 @@ import org.jspecify.annotations.Nullable;
  * of another kind lies there. Used by one thread.
  */
 final class TableIo {
-    private static final ValueLayout.OfLong BIG_ENDIAN =
-            ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
+    static final ValueLayout.OfLong BIG_ENDIAN = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
     private static final int BUFFER_BYTES = 256 << 10;
     /** Entries are written in pieces of this size, which a disk writes whole. */
     private static final int SECTOR_WORDS = 64;
