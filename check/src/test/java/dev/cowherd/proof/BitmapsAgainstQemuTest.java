@@ -9,6 +9,9 @@ import dev.cowherd.check.ImageCheck;
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskOptions;
 import dev.cowherd.image.DiskQueue;
+import dev.cowherd.image.Engine;
+import dev.cowherd.image.Request;
+import dev.cowherd.image.RequestQueue;
 import dev.cowherd.image.ZeroMode;
 import dev.cowherd.storage.FileOptions;
 import dev.cowherd.storage.FileStorage;
@@ -38,7 +41,9 @@ import org.junit.jupiter.params.provider.MethodSource;
 class BitmapsAgainstQemuTest {
     private static final List<Bitmap> BITMAPS =
             List.of(new Bitmap("coarse", 17, true), new Bitmap("fine", 9, true), new Bitmap("still", 12, false));
-    private static final DiskOptions WRITABLE = DiskOptions.defaults().withWritable(true);
+    private static final DiskOptions WRITABLE =
+            DiskOptions.defaults().withWritable(true).withEngine(Engine.RING);
+    private static final int IN_FLIGHT = 8;
 
     @TempDir
     Path folder;
@@ -47,12 +52,24 @@ class BitmapsAgainstQemuTest {
     private record Bitmap(String name, int granularityBits, boolean enabled) {}
 
     /** An image that QEMU makes. */
-    record Layout(String options, long sizeBytes, boolean externalData, int queues) {}
+    record Layout(String options, long sizeBytes, boolean externalData, int queues, Engine engine) {}
 
     /** A request, for either engine. */
     private record Change(String command, long offset, long length) {
         String forQemu() {
             return command + " " + offset + " " + length;
+        }
+
+        Request request(long token) {
+            return switch (command) {
+                case "write" ->
+                    new Request.Write(
+                            token, offset, Arena.ofAuto().allocate(length, 512).fill((byte) 0xcd));
+                case "write -z" -> new Request.WriteZeroes(token, offset, length, ZeroMode.KEEP_ALLOCATED);
+                case "write -zu" -> new Request.WriteZeroes(token, offset, length, ZeroMode.MAY_UNMAP);
+                case "discard" -> new Request.Discard(token, offset, length);
+                default -> throw new IllegalArgumentException(command);
+            };
         }
 
         void run(DiskQueue queue) throws IOException {
@@ -73,12 +90,12 @@ class BitmapsAgainstQemuTest {
 
     static Stream<Layout> layouts() {
         return Stream.of(
-                new Layout("cluster_size=64k", 64 << 20, false, 1),
-                new Layout("cluster_size=64k,extended_l2=on", (40 << 20) + 512, false, 4),
-                new Layout("cluster_size=512", (3 << 20) + 1536, false, 4),
-                new Layout("cluster_size=4k,refcount_bits=1", 8 << 20, false, 4),
-                new Layout("cluster_size=2M", 300 << 20, false, 1),
-                new Layout("cluster_size=64k", 16 << 20, true, 4));
+                new Layout("cluster_size=64k", 64 << 20, false, 1, Engine.RING),
+                new Layout("cluster_size=64k,extended_l2=on", (40 << 20) + 512, false, 4, Engine.SYNC),
+                new Layout("cluster_size=512", (3 << 20) + 1536, false, 4, Engine.SYNC),
+                new Layout("cluster_size=4k,refcount_bits=1", 8 << 20, false, 4, Engine.RING),
+                new Layout("cluster_size=2M", 300 << 20, false, 1, Engine.SYNC),
+                new Layout("cluster_size=64k", 16 << 20, true, 4, Engine.RING));
     }
 
     @ParameterizedTest
@@ -89,7 +106,7 @@ class BitmapsAgainstQemuTest {
         List<Change> changes = draw(layout.sizeBytes, Lab.seed(), 60);
         for (int round = 0; round < 2; round++) {
             List<Change> now = changes.subList(round * 30, round * 30 + 30);
-            write(ours, now, layout.queues);
+            write(ours, now, layout);
             qemuWrites(theirs, now);
         }
         assertSame(ours, theirs);
@@ -121,7 +138,7 @@ class BitmapsAgainstQemuTest {
                     .orFail();
             assertSame(ours, theirs);
             List<Change> changes = draw(wanted, seed++, 10);
-            write(ours, changes, layout.queues);
+            write(ours, changes, layout);
             qemuWrites(theirs, changes);
         }
         assertSame(ours, theirs);
@@ -176,17 +193,21 @@ class BitmapsAgainstQemuTest {
                         changes.stream().map(Change::forQemu).toList());
     }
 
-    private static void write(Path image, List<Change> changes, int queues) throws Exception {
+    private static void write(Path image, List<Change> changes, Layout layout) throws Exception {
+        int queues = layout.queues;
         try (Disk disk = Disk.open(image, WRITABLE);
                 ExecutorService threads = Executors.newFixedThreadPool(queues)) {
             List<Future<Void>> running = new ArrayList<>();
             for (int q = 0; q < queues; q++) {
-                int first = q;
+                List<Change> mine = new ArrayList<>();
+                for (int i = q; i < changes.size(); i += queues) {
+                    mine.add(changes.get(i));
+                }
                 running.add(threads.submit(() -> {
-                    try (DiskQueue queue = disk.openQueue()) {
-                        for (int i = first; i < changes.size(); i += queues) {
-                            changes.get(i).run(queue);
-                        }
+                    if (layout.engine == Engine.RING) {
+                        writeSideBySide(disk, mine);
+                    } else {
+                        writeInTurn(disk, mine);
                     }
                     return null;
                 }));
@@ -194,6 +215,26 @@ class BitmapsAgainstQemuTest {
             for (Future<Void> one : running) {
                 one.get();
             }
+        }
+    }
+
+    private static void writeInTurn(Disk disk, List<Change> changes) throws IOException {
+        try (DiskQueue queue = disk.openQueue()) {
+            for (Change change : changes) {
+                change.run(queue);
+            }
+        }
+    }
+
+    private static void writeSideBySide(Disk disk, List<Change> changes) throws IOException {
+        RequestQueue.Handler handler =
+                (token, failure) -> assertThat(failure).as("request %s", token).isNull();
+        try (RequestQueue queue = disk.openRequestQueue(IN_FLIGHT)) {
+            for (int i = 0; i < changes.size(); i++) {
+                queue.submit(changes.get(i).request(i));
+                queue.await(queue.inFlight() < IN_FLIGHT ? 0 : 1, handler);
+            }
+            queue.await(queue.inFlight(), handler);
         }
     }
 
