@@ -9,6 +9,9 @@ import dev.cowherd.storage.Errno;
 import dev.cowherd.storage.StorageException;
 import dev.cowherd.storage.fiber.FiberLoop;
 import dev.cowherd.storage.fiber.PlainTransfers;
+import dev.cowherd.storage.filter.Fault;
+import dev.cowherd.storage.filter.FaultStorage;
+import dev.cowherd.storage.filter.Operation;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -171,6 +174,26 @@ class ShortWayTest {
                 DiskQueue queue = disk.openQueue()) {
             assertThat(writable(queue, 0, bytes, place)).as("read-only").isFalse();
         }
+    }
+
+    @Test
+    void nothingIsWrittenOnceWritingHasStopped() throws IOException {
+        Fault fault = Fault.of(Errno.EIO, Operation.SYNC).onlyNumber(1);
+        DiskOptions options =
+                DiskOptions.defaults().withWritable(true).withStorageFilter(file -> new FaultStorage(file, fault));
+        try (DiskQueue queue = stoppedBy(options)) {
+            assertThat(writable(queue, 0, bytes, place)).isFalse();
+            assertThat(readable(queue, 0, bytes, place)).isTrue();
+        }
+    }
+
+    /** A queue of a disk whose first flush has failed; closing the disk would report that again. */
+    private DiskQueue stoppedBy(DiskOptions options) throws IOException {
+        DiskQueue queue = Disk.open(image, options).openQueue();
+        queue.write(0, bytes);
+        assertThat(writable(queue, 0, bytes, place)).isTrue();
+        assertThatThrownBy(queue::flush).isInstanceOf(StorageException.class);
+        return queue;
     }
 
     @Test
