@@ -44,7 +44,7 @@ final class NbdWorkloads {
             try (NbdPeers ours = ours(image, false, engine);
                     NbdPeers qemu = NbdPeers.qemu(image, fixtures.folder(), false);
                     NbdPeers nbdkit = NbdPeers.nbdkit(fixtures.raw(), fixtures.folder(), false)) {
-                rate(ours, false, READS.get(1));
+                warm(ours, false);
                 for (Kind kind : READS) {
                     lines.add(line(kind, engine, "qemu-nbd 10", kind.overQemu, ours, qemu));
                     lines.add(line(kind, engine, "nbdkit file, raw", kind.overNbdkit, ours, nbdkit));
@@ -71,7 +71,8 @@ final class NbdWorkloads {
         Kind kind = READS.get(1);
         try (NbdPeers ring = ours(image, false, "ring", "-T", "none");
                 NbdPeers sync = ours(image, false, "sync", "-T", "none")) {
-            rate(ring, false, kind);
+            warm(ring, false);
+            warm(sync, false);
             return rounds.line(
                     "NBD, ring engine, -T none, fio " + kind.name,
                     "our sync engine, -T none",
@@ -90,7 +91,7 @@ final class NbdWorkloads {
                 // One server at a time: both lock the image against other writers.
                 Rounds.Side ours = () -> {
                     try (NbdPeers server = ours(image, true, engine)) {
-                        rate(server, true, WRITES.get(1));
+                        warm(server, true);
                         return rate(server, true, kind);
                     }
                 };
@@ -126,6 +127,11 @@ final class NbdWorkloads {
         List<String> flags = new ArrayList<>(List.of("--engine=" + engine));
         flags.addAll(List.of(more));
         return NbdPeers.ours(image, fixtures.folder(), writable, "", flags.toArray(String[]::new));
+    }
+
+    /** Until what is hot has been compiled: a server lives longer than a round. */
+    private void warm(NbdPeers server, boolean write) throws IOException {
+        PeerRates.fioNbd(server.uri(), write, BLOCK, DEPTH, 2, Math.max(5, 2 * seconds));
     }
 
     private double rate(NbdPeers server, boolean write, Kind kind) throws IOException {
