@@ -36,6 +36,7 @@ public interface FileCalls {
      * the host itself has nothing to add.
      *
      * @param calls those that leave fibers
+     * @return the calls to make
      */
     default FileCalls over(FileCalls calls) {
         return calls;
