@@ -15,11 +15,12 @@ import java.util.stream.DoubleStream;
  * @param lines what to draw, the same places for all
  */
 public record Chart(String name, String title, String below, String beside, boolean logarithmic, List<Series> lines) {
-    private static final int WIDTH = 560;
-    private static final int HEIGHT = 320;
+    private static final int WIDTH = 610;
+    private static final int HEIGHT = 332;
     private static final int LEFT = 70;
-    private static final int RIGHT = 150;
-    private static final int TOP = 40;
+    /** Room for the legend: its longest words are those of the coarse locks. */
+    private static final int RIGHT = 195;
+    private static final int TOP = 52;
     private static final int BOTTOM = 48;
     private static final int LEGEND_LINE = 20;
     /** Seen apart by colour-blind eyes too; each line has a mark of its own besides. */
@@ -44,7 +45,7 @@ public record Chart(String name, String title, String below, String beside, bool
         svg.append("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 ")
                 .append(WIDTH + " " + HEIGHT + "\" font-family=\"sans-serif\" font-size=\"12\">\n")
                 .append("<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n");
-        text(svg, LEFT, 22, "start", "font-size=\"14\" font-weight=\"bold\"", title);
+        text(svg, LEFT, 20, "start", "font-size=\"14\" font-weight=\"bold\"", title);
         axes(svg);
         for (int i = 0; i < lines.size(); i++) {
             draw(svg, lines.get(i), i);
@@ -64,7 +65,7 @@ public record Chart(String name, String title, String below, String beside, bool
             rule(svg, LEFT, y, WIDTH - RIGHT, y);
             text(svg, LEFT - 8.0, y + 4, "end", "", figure(value));
         }
-        text(svg, 14, TOP - 8.0, "start", "fill=\"#555\" font-size=\"11\"", beside);
+        text(svg, 14, TOP - 14.0, "start", "fill=\"#555\" font-size=\"11\"", beside);
     }
 
     private void draw(StringBuilder svg, Series line, int number) {
