@@ -186,6 +186,11 @@ public final class UnsteadyKernel {
         }
 
         @Override
+        public long syncFileRange(int fd, long offset, long length, int flags) {
+            return interrupts("sync_file_range") ? EINTR : next.syncFileRange(fd, offset, length, flags);
+        }
+
+        @Override
         public long ftruncate(int fd, long length) {
             return interrupts("ftruncate") ? EINTR : next.ftruncate(fd, length);
         }

@@ -35,6 +35,7 @@ final class Qcow2Writer implements QueueWriter {
     private final long belowBytes;
     private final boolean punchHoles;
     private final int clusterBytes;
+    private final EarlyWriteback earlyWriteback;
     private final WriteStep step = new WriteStep();
     private final EraseStep eraseStep = new EraseStep();
     private final MemorySegment[] parts = new MemorySegment[3];
@@ -58,6 +59,7 @@ final class Qcow2Writer implements QueueWriter {
         this.reader = reader;
         this.arena = arena;
         this.punchHoles = punchHoles;
+        this.earlyWriteback = new EarlyWriteback(image, top);
         this.belowBytes = disk.belowBytes();
         this.clusterBytes = image.header().geometry().clusterBytes();
     }
@@ -104,6 +106,7 @@ final class Qcow2Writer implements QueueWriter {
             }
             throw e;
         }
+        earlyWriteback.wrote(step.hostOffset(), step.end() - step.start());
     }
 
     /** Brings the step's bytes to the host: what lies before the guest's in the cluster, the guest's, what lies behind. */

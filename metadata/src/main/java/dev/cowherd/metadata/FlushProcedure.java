@@ -5,6 +5,7 @@ import dev.cowherd.format.L1Entry;
 import dev.cowherd.format.RefcountTableEntry;
 import dev.cowherd.metadata.FlushStageEvent.Stage;
 import dev.cowherd.metadata.MetadataPlaces.Kind;
+import dev.cowherd.storage.Storage;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
@@ -263,9 +264,28 @@ final class FlushProcedure {
             }
             handles.file().sync();
         } catch (IOException e) {
-            health.stop("the host failed to make writes durable (" + e.getMessage() + ")", e);
+            health.stop(lost(e), e);
             throw e;
         }
+    }
+
+    /** Whether anybody has waited for a flush yet. */
+    boolean hasFlushed() {
+        return begun > 0;
+    }
+
+    /** Has the host begin with what a flush would wait for. What it says of a failure is as good as what a sync says. */
+    void startWriteback(Storage guestData, long offset, long length) throws IOException {
+        try {
+            guestData.startWriteback(offset, length);
+        } catch (IOException e) {
+            health.stop(lost(e), e);
+            throw e;
+        }
+    }
+
+    private static String lost(IOException e) {
+        return "the host failed to make writes durable (" + e.getMessage() + ")";
     }
 
     /** Makes the refcount table reach further, in a turn of its own. */

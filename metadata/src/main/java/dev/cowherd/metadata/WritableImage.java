@@ -300,6 +300,27 @@ public final class WritableImage {
     }
 
     /**
+     * Whether flushes are to be expected, because there was one.
+     *
+     * @return false until the first
+     */
+    public boolean hasFlushed() {
+        return flush.hasFlushed();
+    }
+
+    /**
+     * Lets the host begin to make guest data durable, so that the next flush has less to wait for.
+     *
+     * @param handles the queue's handles
+     * @param hostOffset where in the file that holds the guest's data, in bytes
+     * @param length bytes, more than zero
+     * @throws IOException if the host fails; the image takes no writes any more then, as after a failed sync
+     */
+    public void startWriteback(LayerHandles handles, long hostOffset, long length) throws IOException {
+        flush.startWriteback(handles.guestData(), hostOffset, length);
+    }
+
+    /**
      * Makes room when much is dirty: to be called after a write, by a queue that has nothing prepared.
      *
      * @param handles the queue's handles

@@ -11,6 +11,7 @@ import dev.cowherd.storage.linux.Transfers;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -28,6 +29,14 @@ public final class FileStorage implements Storage {
     private static final int FALLOC_FL_KEEP_SIZE = 1;
     private static final int FALLOC_FL_PUNCH_HOLE = 2;
     private static final int FALLOC_FL_ZERO_RANGE = 16;
+    private static final int SYNC_FILE_RANGE_WRITE = 2;
+    /** What a kernel, a sandbox or a kind of file says that has no sync_file_range: no error of the bytes. */
+    private static final Set<Integer> REFUSALS = Set.of(
+            Errno.ENOSYS.number(),
+            Errno.EPERM.number(),
+            Errno.EINVAL.number(),
+            Errno.ESPIPE.number(),
+            Errno.EOPNOTSUPP.number());
 
     private final String name;
     private final Descriptors.Access access;
@@ -246,6 +255,21 @@ public final class FileStorage implements Storage {
         int open = descriptor();
         if (!access.options().cacheMode().ignoresSync()) {
             checked("fdatasync", -1, transfers.fdatasync(open));
+        }
+    }
+
+    /** Where writes are durable at once, or never, there is nothing to begin. */
+    @Override
+    public void startWriteback(long offset, long length) throws IOException {
+        int open = writableDescriptor();
+        if (!access.options().cacheMode().equals(CacheMode.WRITEBACK)) {
+            return;
+        }
+        // Without its flags for waiting: those take note of an error that the next sync would not hear of then.
+        long result = transfers.syncFileRange(open, offset, length, SYNC_FILE_RANGE_WRITE);
+        boolean refused = REFUSALS.contains((int) -result);
+        if (!refused) {
+            checked("sync_file_range", offset, result);
         }
     }
 

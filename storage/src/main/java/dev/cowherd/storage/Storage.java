@@ -128,6 +128,16 @@ public interface Storage extends AutoCloseable {
     void sync() throws IOException;
 
     /**
+     * Lets the host begin to bring written bytes to where a {@link #sync} makes them durable, so that the sync has less to wait for.
+     * Nothing is durable by this, and nothing needs it: a storage that has no such way does nothing.
+     *
+     * @param offset host offset in bytes, 0 or more
+     * @param length bytes, more than zero
+     * @throws IOException if the host fails; then nothing is known of any write since the last successful sync
+     */
+    default void startWriteback(long offset, long length) throws IOException {}
+
+    /**
      * What the host knows of the bytes from an offset on. A storage that cannot tell answers that all is data.
      *
      * @param offset host offset in bytes, below {@link #sizeBytes()}

@@ -8,6 +8,8 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -50,6 +52,11 @@ class HostRefusalsTest {
         }
 
         @Override
+        public long syncFileRange(int fd, long offset, long length, int flags) {
+            return -answer.number();
+        }
+
+        @Override
         public long ftruncate(int fd, long length) {
             return -answer.number();
         }
@@ -81,7 +88,55 @@ class HostRefusalsTest {
                 assertFails(errno, "fallocate", 4096, () -> file.allocate(4096, 4096));
                 assertFails(errno, "ftruncate", 4096, () -> file.truncate(4096));
                 assertFails(errno, "fdatasync", -1, file::sync);
+                if (mode == CacheMode.WRITEBACK) {
+                    assertFails(errno, "sync_file_range", 4096, () -> file.startWriteback(4096, 4096));
+                } else {
+                    // Past the page cache nothing waits there: the host is not asked.
+                    file.startWriteback(4096, 4096);
+                }
             }
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = Errno.class,
+            names = {"ENOSYS", "EPERM", "EINVAL", "ESPIPE", "EOPNOTSUPP"})
+    void aHostThatCannotBeginEarlyIsNotAFailedOne(Errno errno) throws IOException {
+        Path path = folder.resolve("file");
+        try (Storage file = FileStorage.open(path, FileOptions.creating(), null, new Refusing(errno))) {
+            file.startWriteback(0, 4096);
+            assertThat(file.sizeBytes()).isZero();
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(CacheMode.class)
+    void theHostBeginsEarlyWhereASyncWouldWaitForIt(CacheMode mode) throws IOException {
+        List<String> seen = new ArrayList<>();
+        PassingCalls calls = new PassingCalls() {
+            @Override
+            public long syncFileRange(int fd, long offset, long length, int flags) {
+                seen.add(length + "@" + offset + " flags " + flags);
+                return super.syncFileRange(fd, offset, length, flags);
+            }
+        };
+        FileOptions options = FileOptions.creating().withCacheMode(mode);
+        try (Storage file = FileStorage.open(folder.resolve("file"), options, null, calls)) {
+            file.write(8192, block);
+            file.startWriteback(8192, 4096);
+        }
+        // SYNC_FILE_RANGE_WRITE alone: waiting would take note of errors that belong to the next sync.
+        assertThat(seen).isEqualTo(mode == CacheMode.WRITEBACK ? List.of("4096@8192 flags 2") : List.of());
+    }
+
+    @Test
+    void nobodyBeginsAnythingOnAFileThatIsOnlyRead() throws IOException {
+        Path path = Files.write(folder.resolve("file"), new byte[4096]);
+        try (Storage file = FileStorage.open(path, FileOptions.reading())) {
+            assertThatThrownBy(() -> file.startWriteback(0, 4096))
+                    .isInstanceOf(StorageException.class)
+                    .hasMessageContaining("read-only");
         }
     }
 

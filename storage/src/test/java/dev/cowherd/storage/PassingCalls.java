@@ -37,6 +37,11 @@ class PassingCalls implements FileCalls {
     }
 
     @Override
+    public long syncFileRange(int fd, long offset, long length, int flags) {
+        return Libc.HOST.syncFileRange(fd, offset, length, flags);
+    }
+
+    @Override
     public long ftruncate(int fd, long length) {
         return Libc.HOST.ftruncate(fd, length);
     }

@@ -84,6 +84,18 @@ abstract class StorageContract {
     }
 
     @Test
+    void writebackBegunEarlyChangesNothing() throws IOException {
+        byte[] content = fill(7);
+        long size = storage.sizeBytes();
+        storage.startWriteback(0, ROOM);
+        storage.startWriteback(4097, 1);
+        storage.startWriteback(ROOM - 1, 1L << 33);
+        assertThat(read(storage, 0, ROOM)).isEqualTo(content);
+        assertThat(storage.sizeBytes()).isEqualTo(size);
+        storage.sync();
+    }
+
+    @Test
     void aReadAtOrPastTheEndGivesNothing() throws IOException {
         fill(2);
         assertThat(read(storage, ROOM, 4096)).isEmpty();

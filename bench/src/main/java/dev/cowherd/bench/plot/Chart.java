@@ -20,6 +20,7 @@ public record Chart(String name, String title, String below, String beside, bool
     private static final int LEFT = 70;
     /** Room for the legend: its longest words are those of the coarse locks. */
     private static final int RIGHT = 195;
+
     private static final int TOP = 52;
     private static final int BOTTOM = 48;
     private static final int LEGEND_LINE = 20;

@@ -95,6 +95,14 @@ public final class LoopFile implements FileCalls {
     }
 
     @Override
+    public long syncFileRange(int fd, long offset, long length, int flags) {
+        Fiber fiber = fiberFor(offset);
+        return fiber == null
+                ? Libc.HOST.syncFileRange(fd, offset, length, flags)
+                : fiber.await(token -> requests.syncRange(descriptor, offset, length, flags, token));
+    }
+
+    @Override
     public long ftruncate(int fd, long length) {
         return Libc.HOST.ftruncate(fd, length);
     }

@@ -163,6 +163,14 @@ public abstract class InterceptingStorage implements Storage {
     }
 
     @Override
+    public final void startWriteback(long offset, long length) throws IOException {
+        pass(Operation.WRITEBACK, offset, length, () -> {
+            next.startWriteback(offset, length);
+            return true;
+        });
+    }
+
+    @Override
     public final HostRange rangeAt(long offset) throws IOException {
         return pass(Operation.RANGE, offset, 0, () -> next.rangeAt(offset));
     }

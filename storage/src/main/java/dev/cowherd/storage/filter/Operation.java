@@ -16,6 +16,8 @@ public enum Operation {
     TRUNCATE,
     /** A demand for durability. */
     SYNC,
+    /** The wish that the host begin to make a run durable. */
+    WRITEBACK,
     /** The question what the host knows of a run. */
     RANGE,
     /** The question for the size or the space taken. */

@@ -25,6 +25,9 @@ public interface FileCalls {
     /** fdatasync(2). */
     long fdatasync(int fd);
 
+    /** sync_file_range(2). */
+    long syncFileRange(int fd, long offset, long length, int flags);
+
     /** ftruncate(2). */
     long ftruncate(int fd, long length);
 

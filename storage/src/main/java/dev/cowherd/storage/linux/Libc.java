@@ -40,6 +40,7 @@ public final class Libc implements FileCalls {
     private static final MethodHandle FALLOCATE = bind("fallocate");
     private static final MethodHandle FTRUNCATE = bind("ftruncate");
     private static final MethodHandle FDATASYNC = bind("fdatasync");
+    private static final MethodHandle SYNC_FILE_RANGE = bind("sync_file_range");
     private static final MethodHandle CLOSE = bind("close");
 
     private static final int AT_FDCWD = -100;
@@ -135,6 +136,11 @@ public final class Libc implements FileCalls {
     @Override
     public long fdatasync(int fd) {
         return call(FDATASYNC, fd, MemorySegment.NULL, 0, 0);
+    }
+
+    @Override
+    public long syncFileRange(int fd, long offset, long length, int flags) {
+        return call(SYNC_FILE_RANGE, fd, MemorySegment.ofAddress(offset), length, flags);
     }
 
     @Override

@@ -157,6 +157,15 @@ public final class Transfers {
         return result;
     }
 
+    /** sync_file_range(2), made again while interrupted. */
+    public long syncFileRange(int fd, long offset, long length, int flags) {
+        long result;
+        do {
+            result = calls.syncFileRange(fd, offset, length, flags);
+        } while (result == -EINTR);
+        return result;
+    }
+
     /** ftruncate(2), made again while interrupted. */
     public long ftruncate(int fd, long length) {
         long result;

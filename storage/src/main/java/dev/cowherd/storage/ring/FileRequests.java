@@ -13,6 +13,8 @@ import org.jspecify.annotations.Nullable;
  */
 public final class FileRequests {
     private static final long WHOLE_FILE = 0;
+    /** The request has 32 bits for a length. */
+    private static final long MOST_RANGE_BYTES = 0xffff_ffffL;
 
     private final Ring ring;
     private final @Nullable Completions receiver;
@@ -130,6 +132,30 @@ public final class FileRequests {
     public long fsync(RingDescriptor file, boolean dataOnly, long token) throws IOException {
         long flags = dataOnly ? Uapi.FSYNC_DATASYNC : 0;
         return ring.add(Uapi.OP_FSYNC | file.bits, 0, 0, WHOLE_FILE | flags << Integer.SIZE, 0, token, null, receiver);
+    }
+
+    /**
+     * Prepares sync_file_range(2): beginning, or waiting for, the way of written bytes to the device, which makes nothing durable.
+     *
+     * @param file what was written
+     * @param offset bytes into the file
+     * @param length bytes, more than zero; of more than 4 GiB less a byte only so many
+     * @param flags those of the system call
+     * @param token comes back with the completion, the result 0 or minus errno
+     * @return the request
+     * @throws IOException if the kernel takes no more requests
+     */
+    public long syncRange(RingDescriptor file, long offset, long length, int flags, long token) throws IOException {
+        long bytes = Math.min(length, MOST_RANGE_BYTES);
+        return ring.add(
+                Uapi.OP_SYNC_FILE_RANGE | file.bits,
+                offset,
+                0,
+                bytes | (long) flags << Integer.SIZE,
+                0,
+                token,
+                null,
+                receiver);
     }
 
     /**

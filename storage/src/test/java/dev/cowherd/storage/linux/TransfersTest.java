@@ -103,6 +103,11 @@ class TransfersTest {
         }
 
         @Override
+        public long syncFileRange(int fd, long offset, long length, int flags) {
+            return Math.min(0, step("sync_file_range"));
+        }
+
+        @Override
         public long ftruncate(int fd, long length) {
             return Math.min(0, step("ftruncate"));
         }
@@ -278,9 +283,10 @@ class TransfersTest {
     @Test
     void everyOtherCallIsMadeAgainWhenInterrupted() {
         Transfers transfers = new Transfers(kernel, 1);
-        kernel.script.addAll(List.of(EINTR, EINTR, 0, EINTR, EIO, EINTR, 0, EINTR, 7));
+        kernel.script.addAll(List.of(EINTR, EINTR, 0, EINTR, EIO, EINTR, 0, EINTR, 0, EINTR, 7));
         assertThat(transfers.fallocate(3, 0, 0, 1)).isZero();
         assertThat(transfers.fdatasync(3)).isEqualTo(EIO);
+        assertThat(transfers.syncFileRange(3, 0, 1, 2)).isZero();
         assertThat(transfers.ftruncate(3, 0)).isZero();
         assertThat(transfers.open("a", 0, 0)).isEqualTo(7);
         assertThat(kernel.calls)
@@ -290,6 +296,8 @@ class TransfersTest {
                         "fallocate",
                         "fdatasync",
                         "fdatasync",
+                        "sync_file_range",
+                        "sync_file_range",
                         "ftruncate",
                         "ftruncate",
                         "open",

@@ -130,6 +130,19 @@ class FileRequestsTest {
     }
 
     @Test
+    void aRangeIsBegunAndOneThatMakesNoSenseIsRefused() throws IOException {
+        requests.write(file, 0, random(1, 4096), 1);
+        ring.submitAndWait(1, Seen.LIMIT, seen);
+        requests.syncRange(file, 0, 4096, 2, 2);
+        requests.syncRange(file, 0, 1L << 40, 2, 3);
+        requests.syncRange(file, 0, 4096, 1 << 20, 4);
+        ring.submitAndWait(3, Seen.LIMIT, seen);
+        assertThat(seen.of(2)).isZero();
+        assertThat(seen.of(3)).isZero();
+        assertThat(seen.of(4)).as("no such flag").isEqualTo(-22);
+    }
+
+    @Test
     void registeredMemoryIsReadIntoAndWrittenFrom() throws IOException {
         MemorySegment own = ring.buffers().allocate(1 << 16);
         MemorySegment callers = arena.allocate(8192, 4096);
