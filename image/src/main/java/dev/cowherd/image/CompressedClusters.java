@@ -3,124 +3,163 @@ package dev.cowherd.image;
 import dev.cowherd.format.CorruptImageException;
 import dev.cowherd.format.Header;
 import dev.cowherd.metadata.Extent;
+import dev.cowherd.metadata.Signal;
+import dev.cowherd.metadata.Waits;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayDeque;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reads compressed clusters for one queue, on its thread and with its own decoders, and keeps the last few decompressed: small
- * sequential reads decompress each cluster once. A read of a whole cluster is decompressed where it is wanted and not kept.
+ * Reads compressed clusters for one queue, on its thread and with its own decoders, and keeps the last few decompressed: small reads of
+ * one cluster, one after the other or all in flight, decompress it once. A read of a whole cluster is decompressed where it is wanted and not
+ * kept.
  *
- * <p>Memory: at most {@link #KEPT_BYTES} of kept clusters (or one cluster, if it is larger) and one compressed cluster of input, taken
- * at the first use.
+ * <p>The requests that a queue has in flight share it. They run on fibers of one thread, so nothing here is locked: a request can meet what
+ * another one has half done only where that one waits, for the host.
+ *
+ * <p>Memory, taken as it is needed: input for at most as many clusters as requests are in flight, {@link #INPUT_BYTES} in all, and for each of
+ * these a decompressed cluster; more of them, up to {@link #KEPT_CLUSTERS}, where {@link #KEPT_BYTES} are enough.
  */
 final class CompressedClusters {
     private static final int KEPT_CLUSTERS = 16;
     private static final int KEPT_BYTES = 2 << 20;
+    private static final int INPUT_BYTES = 16 << 20;
     private static final int ALIGNMENT = 4096;
 
-    /** A decompressed cluster. What is compressed at one place of one file never changes while the disk is open. */
-    private static final class Kept {
-        final MemorySegment memory;
-        int depth = -1;
-        long hostOffset;
-        long lastUse;
+    /** What it takes to read one compressed cluster. */
+    private static final class Place {
+        final MemorySegment input;
+        final @Nullable Decoder[] decoders;
 
-        Kept(MemorySegment memory) {
-            this.memory = memory;
+        Place(MemorySegment input, int layers) {
+            this.input = input;
+            this.decoders = new Decoder[layers];
         }
     }
 
     private final List<Layer> layers;
     private final Arena arena;
     private final Decoder.Factory factory;
-    private final @Nullable Decoder[] decoders;
-    private final int largestCluster;
-    private final @Nullable Kept[] kept;
-    private MemorySegment input = MemorySegment.NULL;
-    private long uses;
+    private final Waits waits;
+    private final int inputBytes;
+    private final int mostPlaces;
+    private final KeptClusters kept;
+    private final ArrayDeque<Place> idle = new ArrayDeque<>();
+    private int places;
+    /** Fired when a place is free again; null as long as nobody waits for that. */
+    private @Nullable Signal room;
 
-    CompressedClusters(List<Layer> layers, Arena arena, Decoder.Factory factory) {
+    /** For a queue with so many requests in flight at most. */
+    CompressedClusters(List<Layer> layers, Arena arena, Decoder.Factory factory, Waits waits, int requests) {
         this.layers = layers;
         this.arena = arena;
         this.factory = factory;
-        this.decoders = new Decoder[layers.size()];
+        this.waits = waits;
         int largest = 1;
         for (Layer layer : layers) {
             Header header = layer.header();
             largest = Math.max(largest, header == null ? 1 : header.geometry().clusterBytes());
         }
-        this.largestCluster = largest;
-        this.kept = new Kept[Math.clamp(KEPT_BYTES / largest, 1, KEPT_CLUSTERS)];
+        // The length field can claim two clusters at most.
+        this.inputBytes = 2 * largest;
+        this.mostPlaces = Math.min(requests, INPUT_BYTES / inputBytes);
+        int count = Math.max(mostPlaces, Math.min(KEPT_CLUSTERS, KEPT_BYTES / largest));
+        this.kept = new KeptClusters(arena, largest, count);
     }
 
     /** Fills a native segment as long as the extent. */
     void read(Extent.Compressed extent, MemorySegment destination) throws IOException {
+        while (true) {
+            KeptClusters.Kept found = kept.find(extent);
+            Signal before = found == null ? null : found.filling();
+            if (found != null && before == null) {
+                copy(found, extent, destination);
+                return;
+            }
+            if (before == null) {
+                Place place = place();
+                if (place != null) {
+                    readAt(place, extent, destination);
+                    return;
+                }
+                before = room();
+            }
+            // Nothing is held meanwhile. What was waited for may be gone again: then it is this request's to read.
+            waits.await(before);
+        }
+    }
+
+    private void readAt(Place place, Extent.Compressed extent, MemorySegment destination) throws IOException {
         int clusterBytes = header(extent.depth()).geometry().clusterBytes();
-        Kept found = find(extent);
-        if (found == null && extent.length() == clusterBytes) {
-            decode(extent, destination);
-            return;
+        try {
+            if (extent.length() == clusterBytes) {
+                decode(place, extent, destination);
+                return;
+            }
+            KeptClusters.Kept room = kept.fill(extent);
+            boolean whole = false;
+            try {
+                decode(place, extent, room.memory().asSlice(0, clusterBytes));
+                whole = true;
+            } finally {
+                kept.filled(room, whole);
+            }
+            copy(room, extent, destination);
+        } finally {
+            giveBack(place);
         }
-        if (found == null) {
-            found = leastUsed();
-            found.depth = -1;
-            decode(extent, found.memory.asSlice(0, clusterBytes));
-            found.depth = extent.depth();
-            found.hostOffset = extent.hostOffset();
+    }
+
+    private static void copy(KeptClusters.Kept cluster, Extent.Compressed extent, MemorySegment destination) {
+        MemorySegment.copy(cluster.memory(), extent.offsetInCluster(), destination, 0, extent.length());
+    }
+
+    private @Nullable Place place() {
+        Place place = idle.poll();
+        if (place == null && places < mostPlaces) {
+            place = new Place(arena.allocate(inputBytes, ALIGNMENT), layers.size());
+            places++;
         }
-        found.lastUse = ++uses;
-        MemorySegment.copy(found.memory, extent.offsetInCluster(), destination, 0, extent.length());
+        return place;
+    }
+
+    private Signal room() {
+        Signal signal = room;
+        if (signal == null) {
+            signal = new Signal();
+            room = signal;
+        }
+        return signal;
+    }
+
+    private void giveBack(Place place) {
+        idle.push(place);
+        Signal signal = room;
+        if (signal != null) {
+            // All of them: the first may find its cluster done by another request, and not need the place.
+            room = null;
+            signal.fire();
+        }
     }
 
     void close() {
-        for (Decoder decoder : decoders) {
-            if (decoder != null) {
-                decoder.close();
+        for (Place place : idle) {
+            for (Decoder decoder : place.decoders) {
+                if (decoder != null) {
+                    decoder.close();
+                }
             }
         }
     }
 
-    private @Nullable Kept find(Extent.Compressed extent) {
-        for (Kept cluster : kept) {
-            if (cluster != null && cluster.hostOffset == extent.hostOffset() && cluster.depth == extent.depth()) {
-                return cluster;
-            }
-        }
-        return null;
-    }
-
-    /** The place for the next cluster: a new one as long as there is room, then the one not used for longest. */
-    private Kept leastUsed() {
-        Kept least = null;
-        for (int i = 0; i < kept.length; i++) {
-            Kept cluster = kept[i];
-            if (cluster == null) {
-                cluster = new Kept(arena.allocate(largestCluster, ALIGNMENT));
-                kept[i] = cluster;
-                return cluster;
-            }
-            if (least == null || cluster.lastUse < least.lastUse) {
-                least = cluster;
-            }
-        }
-        if (least == null) {
-            throw new IllegalStateException("no room for a decompressed cluster");
-        }
-        return least;
-    }
-
-    private void decode(Extent.Compressed extent, MemorySegment cluster) throws IOException {
-        if (input.byteSize() < extent.compressedBytes()) {
-            // The length field can claim two clusters at most.
-            input = arena.allocate(2L * largestCluster, ALIGNMENT);
-        }
-        MemorySegment compressed = input.asSlice(0, extent.compressedBytes());
+    private void decode(Place place, Extent.Compressed extent, MemorySegment cluster) throws IOException {
+        MemorySegment compressed = place.input.asSlice(0, extent.compressedBytes());
         long read = extent.storage().read(extent.hostOffset(), compressed);
         try {
-            decoder(extent.depth()).decode(compressed.asSlice(0, read), cluster);
+            decoder(place, extent.depth()).decode(compressed.asSlice(0, read), cluster);
         } catch (CorruptImageException e) {
             CorruptImageException placed = new CorruptImageException(e.structure(), extent.hostOffset(), e.reason());
             placed.initCause(e);
@@ -128,11 +167,11 @@ final class CompressedClusters {
         }
     }
 
-    private Decoder decoder(int depth) {
-        Decoder decoder = decoders[depth];
+    private Decoder decoder(Place place, int depth) {
+        Decoder decoder = place.decoders[depth];
         if (decoder == null) {
             decoder = factory.decoderFor(header(depth).compressionType());
-            decoders[depth] = decoder;
+            place.decoders[depth] = decoder;
         }
         return decoder;
     }

@@ -8,6 +8,7 @@ import dev.cowherd.metadata.WritableImage;
 import dev.cowherd.storage.Storage;
 import dev.cowherd.storage.fiber.FiberLoop;
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.nio.channels.SeekableByteChannel;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -205,9 +206,9 @@ public final class Disk implements AutoCloseable {
         return queue;
     }
 
-    /** A queue that shares its handles with others. */
-    DiskQueue openLane(List<LayerHandles> handles) throws IOException {
-        return opened(() -> DiskQueue.lane(this, handles));
+    /** A queue that shares its handles and compressed clusters with others. */
+    DiskQueue openLane(List<LayerHandles> handles, CompressedClusters clusters) throws IOException {
+        return opened(() -> DiskQueue.lane(this, handles, clusters));
     }
 
     private DiskQueue opened(Change<DiskQueue> means) throws IOException {
@@ -479,8 +480,9 @@ public final class Disk implements AutoCloseable {
         return maps;
     }
 
-    Decoder.Factory decoders() {
-        return decoders;
+    /** For one queue with so many requests in flight at most. */
+    CompressedClusters compressedClusters(Arena arena, int requests) {
+        return new CompressedClusters(layers, arena, decoders, options.waits(), requests);
     }
 
     /** Handles on every layer for one queue; all or none. */

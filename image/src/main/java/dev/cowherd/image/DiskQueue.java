@@ -11,6 +11,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
@@ -26,7 +27,9 @@ public final class DiskQueue implements AutoCloseable {
 
     private final Disk disk;
     private final List<LayerHandles> handles;
-    private final boolean ownsHandles;
+    /** Null where handles and compressed clusters are those of a request queue. */
+    private final @Nullable CompressedClusters ownClusters;
+
     private final Arena arena;
     private final ChainLookup lookup;
     private final ExtentReader reader;
@@ -40,15 +43,15 @@ public final class DiskQueue implements AutoCloseable {
     private final AtomicBoolean released = new AtomicBoolean();
     private MemorySegment bounce = MemorySegment.NULL;
 
-    private DiskQueue(Disk disk, List<LayerHandles> handles, boolean ownsHandles, Arena arena) {
+    private DiskQueue(Disk disk, List<LayerHandles> handles, @Nullable CompressedClusters shared, Arena arena) {
         this.disk = disk;
-        this.ownsHandles = ownsHandles;
         this.admission = new Admission(disk.options().waits());
         this.handles = handles;
         this.arena = arena;
         MemorySegment scratch = arena.allocate(ChainLookup.SCRATCH_BYTES, 4096);
         this.lookup = new ChainLookup(disk.maps(), handles, scratch);
-        this.reader = new ExtentReader(disk.layers(), arena, disk.decoders());
+        this.ownClusters = shared == null ? disk.compressedClusters(arena, 1) : null;
+        this.reader = new ExtentReader(shared == null ? Objects.requireNonNull(ownClusters) : shared);
         this.statusReader = new StatusReader(disk.layers(), handles, lookup);
         this.image = disk.layers().get(0).writable();
         this.epoch = image == null ? null : image.epochs().register();
@@ -65,12 +68,15 @@ public final class DiskQueue implements AutoCloseable {
 
     static DiskQueue open(Disk disk) throws IOException {
         List<LayerHandles> handles = disk.reopenLayers(Storage::reopen);
-        return new DiskQueue(disk, handles, true, Arena.ofShared());
+        return new DiskQueue(disk, handles, null, Arena.ofShared());
     }
 
-    /** A queue with the handles of somebody who closes them: one of the requests that a {@link RequestQueue} has in flight. */
-    static DiskQueue lane(Disk disk, List<LayerHandles> handles) {
-        return new DiskQueue(disk, handles, false, Arena.ofShared());
+    /**
+     * A queue with the handles and the compressed clusters of somebody who closes them: one of the requests that a {@link RequestQueue} has
+     * in flight.
+     */
+    static DiskQueue lane(Disk disk, List<LayerHandles> handles, CompressedClusters clusters) {
+        return new DiskQueue(disk, handles, clusters, Arena.ofShared());
     }
 
     /**
@@ -285,8 +291,8 @@ public final class DiskQueue implements AutoCloseable {
         if (image != null && epoch != null) {
             image.epochs().forget(epoch);
         }
-        closing.run(reader::close);
-        if (ownsHandles) {
+        if (ownClusters != null) {
+            ownClusters.close();
             Handles.close(handles, closing);
         }
         arena.close();

@@ -3,16 +3,14 @@ package dev.cowherd.image;
 import dev.cowherd.metadata.Extent;
 import dev.cowherd.storage.Storage;
 import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.List;
 
 /** Moves the bytes of extents for one queue: from the host, from a decompressed cluster, or zeros. */
 final class ExtentReader {
     private final CompressedClusters compressedClusters;
 
-    ExtentReader(List<Layer> layers, Arena arena, Decoder.Factory decoders) {
-        this.compressedClusters = new CompressedClusters(layers, arena, decoders);
+    ExtentReader(CompressedClusters compressedClusters) {
+        this.compressedClusters = compressedClusters;
     }
 
     /** Fills a native segment as long as the extent. */
@@ -30,9 +28,5 @@ final class ExtentReader {
             // The file ends within its last cluster: the rest of it was never written.
             destination.asSlice(read).fill((byte) 0);
         }
-    }
-
-    void close() {
-        compressedClusters.close();
     }
 }

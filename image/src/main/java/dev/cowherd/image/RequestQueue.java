@@ -69,6 +69,7 @@ public final class RequestQueue implements AutoCloseable {
     private final @Nullable FiberLoop loop;
     private final Arena arena = Arena.ofShared();
     private final List<LayerHandles> handles;
+    private final CompressedClusters compressedClusters;
     private final @Nullable PlainTransfers transfers;
     private final List<Lane> lanes = new ArrayList<>();
     private final ArrayDeque<Lane> idleLanes = new ArrayDeque<>();
@@ -87,6 +88,7 @@ public final class RequestQueue implements AutoCloseable {
         this.loop = loop;
         this.ownsLoop = ownsLoop;
         this.handles = handles;
+        this.compressedClusters = disk.compressedClusters(arena, depth);
         this.transfers = loop == null ? null : loop.transfers(this::transferred);
     }
 
@@ -135,7 +137,7 @@ public final class RequestQueue implements AutoCloseable {
         try {
             // By system calls one request is under way at a time.
             for (int i = 0; i < (loop == null ? 1 : depth); i++) {
-                DiskQueue queue = disk.openLane(handles);
+                DiskQueue queue = disk.openLane(handles, compressedClusters);
                 Lane lane = new Lane(queue, transfers == null ? null : new ShortWay(queue, transfers, i));
                 lanes.add(lane);
                 idleLanes.add(lane);
@@ -352,6 +354,7 @@ public final class RequestQueue implements AutoCloseable {
         disk.forget(this);
         Closing closing = new Closing();
         lanes.forEach(lane -> closing.run(lane.queue::close));
+        compressedClusters.close();
         Handles.close(handles, closing);
         if (loop != null && ownsLoop) {
             closing.run(loop::close);
