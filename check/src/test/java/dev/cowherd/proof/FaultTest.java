@@ -4,10 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskOptions;
-import dev.cowherd.image.DiskQueue;
 import dev.cowherd.image.Engine;
 import dev.cowherd.storage.Errno;
-import dev.cowherd.storage.Storage;
 import dev.cowherd.storage.filter.Operation;
 import dev.cowherd.testkit.lab.CrashStates;
 import dev.cowherd.testkit.lab.ModelDisk;
@@ -19,7 +17,6 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
-import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -85,7 +82,7 @@ class FaultTest {
             });
             scripts.forEach(script -> failures.addAll(script.failures()));
             Disk disk = opened.getFirst();
-            boolean saved = flushAndClose(disk, disk.openQueue(), rig.model, failures);
+            boolean saved = flushAndClose(disk, disk.openQueue()::flush, rig.model, failures);
             hit = rig.top.faultsHit() + (rig.data == null ? 0 : rig.data.faultsHit()) > 0;
             fail(rig, null);
             assertThat(failures.isEmpty())
@@ -114,12 +111,17 @@ class FaultTest {
         }
     }
 
+    /** A guest that promises itself something. */
+    interface Flushing {
+        void flush() throws IOException;
+    }
+
     /** Answers whether all that was acknowledged has been brought to the disk; else the end is as after a power cut. */
-    static boolean flushAndClose(Disk disk, DiskQueue queue, ModelDisk model, List<IOException> failures) {
+    static boolean flushAndClose(Disk disk, Flushing guest, ModelDisk model, List<IOException> failures) {
         int before = failures.size();
         try {
             ModelDisk.Flush flush = model.beginFlush();
-            queue.flush();
+            guest.flush();
             flush.done();
         } catch (IOException e) {
             failures.add(e);
@@ -146,25 +148,26 @@ class FaultTest {
     @ParameterizedTest
     @MethodSource("fullShapes")
     void aFullDiskFailsWritesUntilThereIsRoomAgain(Shape shape) throws Exception {
-        Rig rig = Rig.of(shape);
-        try (Disk disk = rig.open(DiskOptions.defaults().withWritable(true), UnaryOperator.identity())) {
-            DiskQueue queue = disk.openQueue();
-            new GuestLoad(queue, rig.model, shape, 1, 20, false).call();
-            for (Storage file : rig.data == null ? List.of(rig.top) : List.of(rig.top, rig.data)) {
-                ((dev.cowherd.testkit.lab.SimStorage) file)
-                        .fail(new SimFault(Set.of(Operation.WRITE, Operation.ALLOCATE), 1, false, Errno.ENOSPC));
-            }
-            GuestLoad full = new GuestLoad(queue, rig.model, shape, 2, 40, true);
-            full.call();
-            assertThat(full.failures()).isNotEmpty();
-            fail(rig, null);
-            new GuestLoad(queue, rig.model, shape, 3, 40, false).call();
-            ModelDisk.Flush flush = rig.model.beginFlush();
-            queue.flush();
-            flush.done();
+        for (Engine engine : Guests.ENGINES) {
+            Rig rig = Rig.of(shape);
+            Stage.play(engine, stage -> {
+                try (Disk disk = stage.open(rig, DiskOptions.defaults().withWritable(true));
+                        Guest guest = stage.guest(disk)) {
+                    new GuestLoad(guest, new DrawnScript(rig.model, shape, 1, 20, false)).call();
+                    fail(rig, new SimFault(Set.of(Operation.WRITE, Operation.ALLOCATE), 1, false, Errno.ENOSPC));
+                    GuestLoad full = new GuestLoad(guest, new DrawnScript(rig.model, shape, 2, 40, true));
+                    full.call();
+                    assertThat(full.failures()).isNotEmpty();
+                    fail(rig, null);
+                    new GuestLoad(guest, new DrawnScript(rig.model, shape, 3, 40, false)).call();
+                    ModelDisk.Flush flush = rig.model.beginFlush();
+                    guest.flush();
+                    flush.done();
+                }
+            });
+            rig.assertAtMostLeaks();
+            rig.assertHoldsWhatTheModelAllows();
         }
-        rig.assertAtMostLeaks();
-        rig.assertHoldsWhatTheModelAllows();
     }
 
     static Stream<Shape> fullShapes() {
@@ -226,7 +229,7 @@ class FaultTest {
             StructureLoad changes = structures.getFirst();
             failures.addAll(changes.failures());
             scripts.forEach(script -> failures.addAll(script.failures()));
-            boolean saved = flushAndClose(disk, disk.openQueue(), rig.model, failures);
+            boolean saved = flushAndClose(disk, disk.openQueue()::flush, rig.model, failures);
             hit = rig.top.faultsHit() + (rig.data == null ? 0 : rig.data.faultsHit()) > 0;
             fail(rig, null);
             assertThat(failures.isEmpty())

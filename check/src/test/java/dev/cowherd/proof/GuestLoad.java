@@ -7,14 +7,27 @@ import java.io.IOException;
 import java.util.List;
 import java.util.concurrent.Callable;
 
-/** What a guest does through one queue: one request after the other. */
+/** What a guest does, one request after the other. */
 final class GuestLoad implements Callable<Void> {
-    private final DiskQueue queue;
+    private final Performer performer;
     private final Script script;
 
     GuestLoad(DiskQueue queue, Script script) {
-        this.queue = queue;
+        this(request -> Guest.perform(queue, request), script);
+    }
+
+    /** The same by a guest of either engine. */
+    GuestLoad(Guest guest, Script script) {
+        this(guest::perform, script);
+    }
+
+    private GuestLoad(Performer performer, Script script) {
+        this.performer = performer;
         this.script = script;
+    }
+
+    private interface Performer {
+        void perform(Request request) throws IOException;
     }
 
     /** Drawn requests; if they may fail, failures are kept and the load goes on. */
@@ -30,7 +43,7 @@ final class GuestLoad implements Callable<Void> {
     public Void call() throws IOException {
         for (Script.Asked asked = script.next(); asked != null; asked = script.next()) {
             try {
-                perform(asked.request);
+                performer.perform(asked.request);
             } catch (IOException e) {
                 asked.ended(e);
                 continue;
@@ -38,16 +51,5 @@ final class GuestLoad implements Callable<Void> {
             asked.ended(null);
         }
         return null;
-    }
-
-    private void perform(Request request) throws IOException {
-        switch (request) {
-            case Request.Read read -> queue.read(read.offset(), read.destination());
-            case Request.Write write -> queue.write(write.offset(), write.source());
-            case Request.WriteZeroes zeroes -> queue.writeZeroes(zeroes.offset(), zeroes.length(), zeroes.mode());
-            case Request.Discard discard -> queue.discard(discard.offset(), discard.length());
-            case Request.Flush _ -> queue.flush();
-            case Request.Work work -> work.task().run(queue);
-        }
     }
 }

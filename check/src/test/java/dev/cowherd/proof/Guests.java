@@ -1,7 +1,12 @@
 package dev.cowherd.proof;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import dev.cowherd.image.Disk;
+import dev.cowherd.image.DiskQueue;
 import dev.cowherd.image.Engine;
+import dev.cowherd.image.Request;
+import dev.cowherd.image.RequestQueue;
 import dev.cowherd.testkit.lab.StepScheduler;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -42,6 +47,41 @@ final class Guests {
         for (int first = 0; first < scripts.size(); first += fibers) {
             List<Script> mine = scripts.subList(first, Math.min(scripts.size(), first + fibers));
             steps.worker("request queue of guests from " + first, new RequestLoad(disk, mine).withLead(8));
+        }
+    }
+
+    /** The same with a piece of code for each of them. */
+    static void workOn(Engine engine, StepScheduler steps, Disk disk, List<Request.Task> tasks, int fibers)
+            throws IOException {
+        if (engine == Engine.SYNC) {
+            for (int i = 0; i < tasks.size(); i++) {
+                Request.Task task = tasks.get(i);
+                DiskQueue queue = disk.openQueue();
+                steps.worker("queue " + i, () -> {
+                    task.run(queue);
+                    return null;
+                });
+            }
+            return;
+        }
+        for (int first = 0; first < tasks.size(); first += fibers) {
+            List<Request.Task> mine = tasks.subList(first, Math.min(tasks.size(), first + fibers));
+            steps.worker("request queue of guests from " + first, () -> {
+                try (RequestQueue queue = disk.openRequestQueue(mine.size())) {
+                    assertThat(queue.engine()).isEqualTo(Engine.RING);
+                    // Left at once: else each would go as far as it can before the next one begins.
+                    mine.forEach(task -> queue.submit(new Request.Work(0, lane -> {
+                        steps.step("its start");
+                        task.run(lane);
+                    })));
+                    queue.await(mine.size(), (token, failure) -> {
+                        if (failure != null) {
+                            throw new AssertionError("a guest failed: " + failure, failure);
+                        }
+                    });
+                }
+                return null;
+            });
         }
     }
 }

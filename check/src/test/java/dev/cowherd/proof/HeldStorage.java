@@ -1,6 +1,7 @@
 package dev.cowherd.proof;
 
 import dev.cowherd.storage.Storage;
+import dev.cowherd.storage.fiber.FiberLoop;
 import dev.cowherd.storage.filter.InterceptingStorage;
 import dev.cowherd.storage.filter.Request;
 import java.util.concurrent.CountDownLatch;
@@ -15,6 +16,8 @@ final class HeldStorage extends InterceptingStorage {
         private final AtomicReference<@Nullable Predicate<Request>> wanted;
         private final CountDownLatch reached = new CountDownLatch(1);
         private final CountDownLatch released = new CountDownLatch(1);
+        /** Lets go on who was held on a fiber. */
+        private @Nullable Runnable leftFiber;
 
         /** Holds the first operation, from now on, that this is true of. */
         Hold(Predicate<Request> wanted) {
@@ -30,8 +33,30 @@ final class HeldStorage extends InterceptingStorage {
             }
         }
 
+        boolean isReached() {
+            return reached.getCount() == 0;
+        }
+
+        /** Called by the thread of the fiber, if one is held. */
         void release() {
             released.countDown();
+            Runnable goOn = leftFiber;
+            if (goOn != null) {
+                goOn.run();
+            }
+        }
+
+        /** A fiber leaves its thread to others, a thread waits. */
+        private void hold() throws InterruptedException {
+            boolean left = FiberLoop.leaveUntil(goOn -> {
+                leftFiber = goOn;
+                reached.countDown();
+                return true;
+            });
+            if (!left) {
+                reached.countDown();
+                released.await();
+            }
         }
     }
 
@@ -58,9 +83,8 @@ final class HeldStorage extends InterceptingStorage {
         Hold hold = holds.hold;
         Predicate<Request> wanted = hold == null ? null : hold.wanted.get();
         if (hold != null && wanted != null && wanted.test(request) && hold.wanted.compareAndSet(wanted, null)) {
-            hold.reached.countDown();
             try {
-                hold.released.await();
+                hold.hold();
             } catch (InterruptedException e) {
                 throw new IllegalStateException(e);
             }

@@ -9,6 +9,7 @@ import dev.cowherd.format.Header;
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskOptions;
 import dev.cowherd.image.DiskQueue;
+import dev.cowherd.image.Engine;
 import dev.cowherd.image.ZeroMode;
 import dev.cowherd.metadata.WriteStoppedException;
 import dev.cowherd.testkit.Peers;
@@ -37,6 +38,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * An entry, a table's entry or a refcount says that a place is free for something, and another structure lies there: no write lands on
  * it, the image is marked corrupt and takes no more writes, and reading goes on. As QEMU does it with all its overlap checks on.
  */
+@EachEngine
 class OverlapTest {
     private static final int CLUSTER = 4096;
     private static final long COPIED = 1L << 63;
@@ -46,6 +48,12 @@ class OverlapTest {
     static Path folder;
 
     private static byte[] sound = {};
+
+    private final Engine engine;
+
+    OverlapTest(Engine engine) {
+        this.engine = engine;
+    }
 
     /** The kinds of QEMU's overlap checks, in QEMU's words. */
     enum Place {
@@ -133,7 +141,7 @@ class OverlapTest {
         ZERO,
         DISCARD;
 
-        void run(DiskQueue queue, long at) throws IOException {
+        void run(Guest queue, long at) throws IOException {
             switch (this) {
                 case WRITE -> queue.write(at, filled(CLUSTER, 9));
                 case WRITE_PART -> queue.write(at + 512, filled(512, 9));
@@ -196,19 +204,21 @@ class OverlapTest {
 
     @ParameterizedTest
     @MethodSource("cases")
-    void noStructureIsOverwrittenAndTheImageIsMarked(Case one) throws IOException {
+    void noStructureIsOverwrittenAndTheImageIsMarked(Case one) throws Exception {
         byte[] before = bent(one.place, one.attack);
         SimStorage file = SimStorage.holding("bent.qcow2", before);
-        Disk disk = Disk.open(file.reopen(), WRITABLE);
-        try (DiskQueue queue = disk.openQueue()) {
-            assertThatThrownBy(() -> one.deed.run(queue, one.attack.guestOffset()))
-                    .isInstanceOf(CorruptImageException.class);
-            assertThat(header(file.bytes()).isCorrupt()).isTrue();
-            assertThatThrownBy(() -> queue.write(0, filled(CLUSTER, 9))).isInstanceOf(WriteStoppedException.class);
-            assertThatThrownBy(queue::flush).isInstanceOf(WriteStoppedException.class);
-            assertReads(queue);
-        }
-        assertThatThrownBy(disk::close).isInstanceOf(WriteStoppedException.class);
+        Stage.play(engine, stage -> {
+            Disk disk = stage.open(file.reopen(), WRITABLE);
+            try (Guest queue = stage.guest(disk)) {
+                assertThatThrownBy(() -> one.deed.run(queue, one.attack.guestOffset()))
+                        .isInstanceOf(CorruptImageException.class);
+                assertThat(header(file.bytes()).isCorrupt()).isTrue();
+                assertThatThrownBy(() -> queue.write(0, filled(CLUSTER, 9))).isInstanceOf(WriteStoppedException.class);
+                assertThatThrownBy(queue::flush).isInstanceOf(WriteStoppedException.class);
+                assertReads(queue);
+            }
+            assertThatThrownBy(disk::close).isInstanceOf(WriteStoppedException.class);
+        });
         byte[] after = file.bytes();
         // The first write marks the bitmap as in use, where the directory is what it should be.
         int flags = (int) Place.BITMAP_DIRECTORY.offset(ByteBuffer.wrap(before)) + 15;
@@ -220,17 +230,19 @@ class OverlapTest {
                 .as("first byte past the header's cluster that changed")
                 .isEqualTo(-1);
         assertThatThrownBy(() -> Disk.open(file.reopen(), WRITABLE)).hasMessageContaining("corrupt");
-        try (Disk reading = Disk.open(file.reopen(), DiskOptions.defaults());
-                DiskQueue queue = reading.openQueue()) {
-            assertReads(queue);
-        }
+        Stage.play(engine, stage -> {
+            try (Disk reading = stage.open(file.reopen(), DiskOptions.defaults());
+                    Guest queue = stage.guest(reading)) {
+                assertReads(queue);
+            }
+        });
     }
 
     private static Header header(byte[] image) throws IOException {
         return Header.decode(ByteBuffer.wrap(image), image.length);
     }
 
-    private static void assertReads(DiskQueue queue) throws IOException {
+    private static void assertReads(Guest queue) throws IOException {
         MemorySegment seen = filled(CLUSTER, 0);
         queue.read(CLUSTER, seen);
         assertThat(seen.mismatch(filled(CLUSTER, 3))).isEqualTo(-1);
@@ -334,33 +346,35 @@ class OverlapTest {
 
     /** Two entries claim one cluster: what one gives away, and a table takes, the other must not write to any more. */
     @Test
-    void aClusterThatTwoEntriesClaimIsNotWrittenOnceATableLiesThere() throws IOException {
+    void aClusterThatTwoEntriesClaimIsNotWrittenOnceATableLiesThere() throws Exception {
         SimStorage file = SimStorage.holding("twice.qcow2", sound);
         ByteBuffer image = ByteBuffer.wrap(sound);
         int table = (int) word(image, header(sound).l1Offset());
         ByteBuffer word =
                 ByteBuffer.allocate(8).putLong(image.getLong(table + 8)).flip();
         file.write(table + 8 * 20, filled(8, 0).copyFrom(MemorySegment.ofBuffer(word)));
-        Disk disk = Disk.open(file.reopen(), WRITABLE.withPunchHoles(true));
-        try (DiskQueue queue = disk.openQueue()) {
-            queue.discard(CLUSTER, CLUSTER);
-            queue.flush();
-            queue.flush();
-            // A table for another part of the disk takes the first free cluster.
-            queue.write(6L << 20, filled(CLUSTER, 6));
-            queue.flush();
-            long given = word(ByteBuffer.wrap(file.bytes()), table + 8 * 20);
-            assertThat(word(ByteBuffer.wrap(file.bytes()), header(sound).l1Offset() + 8 * 3))
-                    .isEqualTo(given);
-            for (Deed deed : Deed.values()) {
-                assertThatThrownBy(() -> deed.run(queue, 20L * CLUSTER)).isInstanceOf(IOException.class);
+        Stage.play(engine, stage -> {
+            Disk disk = stage.open(file.reopen(), WRITABLE.withPunchHoles(true));
+            try (Guest queue = stage.guest(disk)) {
+                queue.discard(CLUSTER, CLUSTER);
+                queue.flush();
+                queue.flush();
+                // A table for another part of the disk takes the first free cluster.
+                queue.write(6L << 20, filled(CLUSTER, 6));
+                queue.flush();
+                long given = word(ByteBuffer.wrap(file.bytes()), table + 8 * 20);
+                assertThat(word(ByteBuffer.wrap(file.bytes()), header(sound).l1Offset() + 8 * 3))
+                        .isEqualTo(given);
+                for (Deed deed : Deed.values()) {
+                    assertThatThrownBy(() -> deed.run(queue, 20L * CLUSTER)).isInstanceOf(IOException.class);
+                }
+                MemorySegment seen = filled(CLUSTER, 0);
+                queue.read(6L << 20, seen);
+                assertThat(seen.mismatch(filled(CLUSTER, 6))).isEqualTo(-1);
             }
-            MemorySegment seen = filled(CLUSTER, 0);
-            queue.read(6L << 20, seen);
-            assertThat(seen.mismatch(filled(CLUSTER, 6))).isEqualTo(-1);
-        }
-        assertThat(header(file.bytes()).isCorrupt()).isTrue();
-        assertThatThrownBy(disk::close).isInstanceOf(WriteStoppedException.class);
+            assertThat(header(file.bytes()).isCorrupt()).isTrue();
+            assertThatThrownBy(disk::close).isInstanceOf(WriteStoppedException.class);
+        });
         try (Disk reading = Disk.open(file.reopen(), DiskOptions.defaults());
                 DiskQueue queue = reading.openQueue()) {
             MemorySegment seen = filled(CLUSTER, 0);

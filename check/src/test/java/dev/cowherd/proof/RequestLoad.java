@@ -111,7 +111,8 @@ final class RequestLoad implements Callable<Void> {
         submitNext(queue, guest);
     }
 
-    private static Request withToken(Request request, long token) {
+    /** The same request under another token. */
+    static Request withToken(Request request, long token) {
         return switch (request) {
             case Request.Read read -> new Request.Read(token, read.offset(), read.destination());
             case Request.Write write -> new Request.Write(token, write.offset(), write.source());

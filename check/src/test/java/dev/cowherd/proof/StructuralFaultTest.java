@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskOptions;
-import dev.cowherd.image.DiskQueue;
+import dev.cowherd.image.Engine;
 import dev.cowherd.storage.Errno;
 import dev.cowherd.storage.filter.Operation;
 import dev.cowherd.testkit.lab.CrashStates;
@@ -16,7 +16,6 @@ import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
-import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -26,7 +25,14 @@ import org.junit.jupiter.params.provider.MethodSource;
  * A change of structure fails at each of its operations in turn, reads included, and guests go on as if nothing had been: what they are
  * promised afterwards holds, whichever header the disk has got.
  */
+@EachEngine
 class StructuralFaultTest {
+    private final Engine engine;
+
+    StructuralFaultTest(Engine engine) {
+        this.engine = engine;
+    }
+
     /** What fails. */
     enum Change {
         TAKE,
@@ -36,16 +42,16 @@ class StructuralFaultTest {
         SHRINK
     }
 
-    record Script(Shape shape, Change change) {}
+    record Way(Shape shape, Change change) {}
 
-    static Stream<Script> scripts() {
-        List<Script> scripts = new ArrayList<>();
+    static Stream<Way> scripts() {
+        List<Way> scripts = new ArrayList<>();
         for (Shape shape : List.of(
                 Shape.plain(9),
                 Shape.plain(12).withSnapshot(),
                 Shape.plain(16).withExtended().over(Shape.Below.RAW))) {
             for (Change change : Change.values()) {
-                scripts.add(new Script(shape, change));
+                scripts.add(new Way(shape, change));
             }
         }
         // Images with a data file have no internal snapshots here.
@@ -53,51 +59,31 @@ class StructuralFaultTest {
                 Shape.plain(12).withData(Shape.Data.FILE),
                 Shape.plain(9).withData(Shape.Data.RAW_FILE),
                 Shape.plain(16).withExtended().over(Shape.Below.SHORT).withData(Shape.Data.FILE))) {
-            scripts.add(new Script(shape, Change.GROW));
-            scripts.add(new Script(shape, Change.SHRINK));
+            scripts.add(new Way(shape, Change.GROW));
+            scripts.add(new Way(shape, Change.SHRINK));
         }
         return scripts.stream();
     }
 
     @ParameterizedTest
     @MethodSource("scripts")
-    void afterAFailedChangeGuestsKeepWhatTheyArePromised(Script script) throws Exception {
+    void afterAFailedChangeGuestsKeepWhatTheyArePromised(Way way) throws Exception {
         int k = 1;
-        while (play(script, k)) {
+        while (play(way, k)) {
             k++;
         }
         assertThat(k).as("operations that failed in turn").isGreaterThan(3);
     }
 
-    private static boolean play(Script script, int k) throws Exception {
-        Shape shape = script.shape;
+    private boolean play(Way way, int k) throws Exception {
+        Shape shape = way.shape;
         Rig rig = Rig.of(shape, StructureLoad.room(shape));
         List<IOException> failures = new ArrayList<>();
-        boolean hit;
+        List<Boolean> outcome = new ArrayList<>();
         try {
-            Disk disk = rig.open(DiskOptions.defaults().withWritable(true), UnaryOperator.identity());
-            DiskQueue queue = disk.openQueue();
-            new GuestLoad(queue, rig.model, shape, 7, 12, false).call();
-            MemorySegment was = MemorySegment.NULL;
-            if (rig.data == null) {
-                disk.createSnapshot("before");
-                was = rig.contentsOf("before");
-            }
-            disk.resize(rig.sizeBytes() + 4096);
-            new GuestLoad(queue, rig.model, shape, 8, 6, false).call();
-            Set<Operation> operations = EnumSet.copyOf(SimFault.CHANGES);
-            operations.add(Operation.READ);
-            // The k-th operation on either file: where the image's own k-th is not there, the data file's may be.
-            fail(rig, new SimFault(operations, k, true, Errno.EIO));
-            change(script.change, disk, rig, was, failures);
-            hit = rig.top.faultsHit() + (rig.data == null ? 0 : rig.data.faultsHit()) > 0;
-            fail(rig, null);
-            assertThat(failures.isEmpty()).as("told of the fault").isEqualTo(!hit);
-            GuestLoad after = new GuestLoad(queue, rig.model, shape, 9 + k, 20, true);
-            after.call();
-            failures.addAll(after.failures());
-            boolean saved = FaultTest.flushAndClose(disk, queue, rig.model, failures);
+            Stage.play(engine, stage -> outcome.addAll(play(way, k, rig, stage, failures)));
             rig.assertAtMostLeaks();
+            boolean saved = outcome.getLast();
             if (saved) {
                 rig.assertHoldsWhatTheModelAllows();
             }
@@ -108,9 +94,38 @@ class StructuralFaultTest {
                 rig.model.checkAfterCut(state.cut(), cut.contents());
             });
         } catch (Exception | AssertionError e) {
-            throw new AssertionError(script + ", k = " + k + ": " + e + "; failures " + failures, e);
+            throw new AssertionError(way + ", k = " + k + ": " + e + "; failures " + failures, e);
         }
-        return hit;
+        return outcome.getFirst();
+    }
+
+    /** Answers whether there was a k-th operation, and whether all that was acknowledged has been brought to the disk. */
+    private static List<Boolean> play(Way way, int k, Rig rig, Stage stage, List<IOException> failures)
+            throws IOException {
+        Shape shape = way.shape;
+        Disk disk = stage.open(rig, DiskOptions.defaults().withWritable(true));
+        try (Guest guest = stage.guest(disk)) {
+            new GuestLoad(guest, new DrawnScript(rig.model, shape, 7, 12, false)).call();
+            MemorySegment was = MemorySegment.NULL;
+            if (rig.data == null) {
+                disk.createSnapshot("before");
+                was = rig.contentsOf("before");
+            }
+            disk.resize(rig.sizeBytes() + 4096);
+            new GuestLoad(guest, new DrawnScript(rig.model, shape, 8, 6, false)).call();
+            Set<Operation> operations = EnumSet.copyOf(SimFault.CHANGES);
+            operations.add(Operation.READ);
+            // The k-th operation on either file: where the image's own k-th is not there, the data file's may be.
+            fail(rig, new SimFault(operations, k, true, Errno.EIO));
+            change(way.change, disk, rig, was, failures);
+            boolean hit = rig.top.faultsHit() + (rig.data == null ? 0 : rig.data.faultsHit()) > 0;
+            fail(rig, null);
+            assertThat(failures.isEmpty()).as("told of the fault").isEqualTo(!hit);
+            GuestLoad after = new GuestLoad(guest, new DrawnScript(rig.model, shape, 9 + k, 20, true));
+            after.call();
+            failures.addAll(after.failures());
+            return List.of(hit, FaultTest.flushAndClose(disk, guest::flush, rig.model, failures));
+        }
     }
 
     private static void fail(Rig rig, @Nullable SimFault fault) {

@@ -11,7 +11,9 @@ import dev.cowherd.image.CreateOptions;
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskOptions;
 import dev.cowherd.image.DiskQueue;
+import dev.cowherd.image.Engine;
 import dev.cowherd.image.ImageCreator;
+import dev.cowherd.image.Request;
 import dev.cowherd.testkit.lab.CrashStates;
 import dev.cowherd.testkit.lab.ModelDisk;
 import dev.cowherd.testkit.lab.Power;
@@ -22,12 +24,21 @@ import dev.cowherd.testkit.lab.SteppedStorage;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
 
 /** What takes a turn comes one at a time: rounds of the flush, new refcount tables, changes of a disk's structure. */
+@EachEngine
 class TurnsTest {
     private static final CheckOptions CHECK = new CheckOptions(1, 64 << 20);
+
+    private final Engine engine;
+
+    TurnsTest(Engine engine) {
+        this.engine = engine;
+    }
 
     private static DiskOptions stepped(StepScheduler steps) {
         return DiskOptions.defaults().withWritable(true).withWaits(signal -> steps.await(signal::isFired, "a signal"));
@@ -37,7 +48,7 @@ class TurnsTest {
         return Arena.ofAuto().allocate(bytes, 4096);
     }
 
-    private static Void writeAndFlush(DiskQueue queue, ModelDisk model, long at) throws IOException {
+    private static void writeAndFlush(DiskQueue queue, ModelDisk model, long at) throws IOException {
         MemorySegment bytes = room(512);
         ModelDisk.Request write = model.beginWrite(at, bytes);
         queue.write(at, bytes);
@@ -45,7 +56,6 @@ class TurnsTest {
         ModelDisk.Flush flush = model.beginFlush();
         queue.flush();
         flush.done();
-        return null;
     }
 
     /** A round that passes another one would find nothing dirty, and promise what the other has not written yet. */
@@ -55,11 +65,12 @@ class TurnsTest {
         long orders = Schedules.drawn(Lab.seed(), Lab.count(40, 1000)).explore(steps -> {
             Rig rig = Rig.of(shape);
             try (Disk disk = rig.open(stepped(steps), storage -> new SteppedStorage(storage, steps))) {
+                List<Request.Task> guests = new ArrayList<>();
                 for (int q = 0; q < 2; q++) {
-                    DiskQueue queue = disk.openQueue();
                     long at = (3 + q) * 512L;
-                    steps.worker("queue " + q, () -> writeAndFlush(queue, rig.model, at));
+                    guests.add(queue -> writeAndFlush(queue, rig.model, at));
                 }
+                Guests.workOn(engine, steps, disk, guests, 2);
                 steps.run();
             }
             CrashStates.of(rig.power).atMost(80).forEach(state -> {
@@ -98,20 +109,20 @@ class TurnsTest {
             Power power = new Power();
             SimStorage file = SimStorage.holding("nearly-full.qcow2", MemorySegment.ofArray(before), power);
             try (Disk disk = Disk.open(new SteppedStorage(file.reopen(), steps), stepped(steps))) {
+                List<Request.Task> guests = new ArrayList<>();
                 for (int q = 0; q < 3; q++) {
-                    DiskQueue queue = disk.openQueue();
                     long at = (3L << 20) + q * (96L << 10);
                     boolean flushes = q == 2;
-                    steps.worker("queue " + q, () -> {
+                    guests.add(queue -> {
                         for (int i = 0; i < 3; i++) {
                             queue.write(at + i * 512L, room(512).fill((byte) 2));
                             if (flushes) {
                                 queue.flush();
                             }
                         }
-                        return null;
                     });
                 }
+                Guests.workOn(engine, steps, disk, guests, 2);
                 steps.run();
             }
             CheckReport report = ImageCheck.run(file, CHECK, CheckListener.SILENT);
@@ -140,9 +151,10 @@ class TurnsTest {
                     return null;
                 });
                 steps.worker("late queue", () -> {
-                    try (DiskQueue queue = disk.openQueue()) {
-                        return writeAndFlush(queue, rig.model, 3 * 512);
+                    try (Guest guest = Guest.of(engine, disk)) {
+                        guest.perform(new Request.Work(0, queue -> writeAndFlush(queue, rig.model, 3 * 512)));
                     }
+                    return null;
                 });
                 steps.run();
                 assertThat(disk.snapshots()).extracting(Snapshot::name).containsExactlyInAnyOrder("first", "second");

@@ -73,7 +73,7 @@ class RecallTest {
     /** The names of class and method out of a test's unique id. */
     private static String readable(String line) {
         String id = line.substring(0, Math.max(0, line.indexOf('\t')));
-        String type = id.replaceAll(".*\\[class:(?:[a-z.]*\\.)?([^\\]]*)\\].*", "$1");
+        String type = id.replaceAll(".*\\[class(?:-template)?:(?:[a-z.]*\\.)?([^\\]]*)\\].*", "$1");
         String method = id.replaceAll(".*\\[(?:method|test-template):([^(\\]]*).*", "$1");
         return "`" + type + "." + method + "`";
     }
