@@ -13,12 +13,12 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reads compressed clusters for one queue, on its thread and with its own decoders, and keeps the last few decompressed: small reads of
+ * Reads compressed clusters for one queue, on its thread or on spare cores, with its own decoders, and keeps the last few decompressed: small reads of
  * one cluster, one after the other or all in flight, decompress it once. A read of a whole cluster is decompressed where it is wanted and not
  * kept.
  *
  * <p>The requests that a queue has in flight share it. They run on fibers of one thread, so nothing here is locked: a request can meet what
- * another one has half done only where that one waits, for the host.
+ * another one has half done only where that one waits, for the host or a spare core.
  *
  * <p>Memory, taken as it is needed: input for at most as many clusters as requests are in flight, {@link #INPUT_BYTES} in all, and for each of
  * these a decompressed cluster; more of them, up to {@link #KEPT_CLUSTERS}, where {@link #KEPT_BYTES} are enough.
@@ -44,6 +44,7 @@ final class CompressedClusters {
     private final Arena arena;
     private final Decoder.Factory factory;
     private final Waits waits;
+    private final SpareCores cores;
     private final int inputBytes;
     private final int mostPlaces;
     private final KeptClusters kept;
@@ -57,6 +58,7 @@ final class CompressedClusters {
         this.layers = layers;
         this.arena = arena;
         this.factory = factory;
+        this.cores = factory.spareCores();
         this.waits = waits;
         int largest = 1;
         for (Layer layer : layers) {
@@ -159,7 +161,7 @@ final class CompressedClusters {
         MemorySegment compressed = place.input.asSlice(0, extent.compressedBytes());
         long read = extent.storage().read(extent.hostOffset(), compressed);
         try {
-            decoder(place, extent.depth()).decode(compressed.asSlice(0, read), cluster);
+            Decoding.decode(decoder(place, extent.depth()), compressed.asSlice(0, read), cluster, cores, waits);
         } catch (CorruptImageException e) {
             CorruptImageException placed = new CorruptImageException(e.structure(), extent.hostOffset(), e.reason());
             placed.initCause(e);

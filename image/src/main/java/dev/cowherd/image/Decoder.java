@@ -26,6 +26,11 @@ interface Decoder {
         };
 
         Decoder decoderFor(CompressionType type);
+
+        /** Where they may be used besides the queues' own threads. */
+        default SpareCores spareCores() {
+            return SpareCores.OF_PROCESS;
+        }
     }
 
     /** Decompresses one cluster, native memory to native memory. */

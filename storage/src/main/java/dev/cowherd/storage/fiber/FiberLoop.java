@@ -221,6 +221,20 @@ public final class FiberLoop implements AutoCloseable {
     }
 
     /**
+     * Whether the calling thread has something to go on with now, if the fiber that it runs is left.
+     *
+     * @return false if there is nothing, also where a test says who goes on, and if the caller runs on no fiber
+     */
+    public static boolean othersCanGoOn() {
+        Fiber fiber = Fiber.current();
+        return fiber != null && fiber.loop().hasMore();
+    }
+
+    private boolean hasMore() {
+        return played == null && !(ready.isEmpty() && begun.isEmpty() && woken.isEmpty());
+    }
+
+    /**
      * Runs work on a fiber at once, up to where it first has to wait. If the caller runs on a fiber itself, the work begins when that one
      * has been left, in the order of the calls.
      *

@@ -230,6 +230,43 @@ class FiberLoopTest {
         assertThat(FiberLoop.refusal()).isEmpty();
     }
 
+    @Test
+    void othersCanGoOnOnlyWhereOneIsReadyAndNoTestSaysWhoGoesOn() throws Exception {
+        assertThat(FiberLoop.othersCanGoOn()).as("on no fiber").isFalse();
+        try (FiberLoop loop = FiberLoop.open(4)) {
+            assertThat(seenWith(loop, false)).containsExactly(false);
+            assertThat(seenWith(loop, true)).containsExactly(false, true);
+            loop.waitOn(new FiberLoop.Host() {
+                @Override
+                public void pass(boolean wait) {}
+
+                @Override
+                public void press() {}
+            });
+            assertThat(seenWith(loop, true)).containsExactly(false, false);
+        }
+    }
+
+    /** What a fiber is told while another one waits, and after it let that one go on. */
+    private static List<Boolean> seenWith(FiberLoop loop, boolean other) throws IOException {
+        List<Boolean> seen = new ArrayList<>();
+        Event event = new Event();
+        if (other) {
+            loop.begin(() -> FiberLoop.leaveUntil(event::waitsFor));
+        }
+        loop.begin(() -> {
+            seen.add(FiberLoop.othersCanGoOn());
+            if (other) {
+                event.happens();
+                seen.add(FiberLoop.othersCanGoOn());
+            }
+        });
+        while (loop.busy() > 0) {
+            loop.turn(1);
+        }
+        return seen;
+    }
+
     /** The doorbell is listened to since the first wait; it is nothing to wait for. */
     @Test
     void aTurnReturnsWhereNothingCanHappen() throws Exception {
