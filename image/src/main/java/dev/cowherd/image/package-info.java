@@ -14,7 +14,7 @@
  * }
  *
  * <p><b>What it owns.</b> Opening an image with its backing chain and its data files; the queues, each of which asks the map where bytes
- * are and moves them itself; decompression, on the queue's thread, into the caller's memory where a whole cluster is wanted and
+ * are and moves them itself; decompression, on the queue's thread or a spare core, into the caller's memory where a whole cluster is wanted and
  * else into a few clusters that the queue keeps; the answers of {@code qemu-img map}. It never parses an on-disk word:
  * {@code format} does.
  *

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.cowherd.format.CompressionType;
 import dev.cowherd.format.CorruptImageException;
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
@@ -295,9 +296,11 @@ class DecodingTest {
         Step before = (away, cluster) -> threads.add(Thread.currentThread());
         Random random = new Random(seed);
         int depth = 32;
-        try (Disk disk = open(path, new Played(new SpareCores(cores), before, NOTHING));
+        try (Arena mine = Arena.ofConfined();
+                Disk disk = open(path, new Played(new SpareCores(cores), before, NOTHING));
                 RequestQueue queue = disk.openRequestQueue(depth)) {
-            MemorySegment room = queue.allocate(depth * 3L * CLUSTER);
+            // Memory that no other thread may touch is lent as well.
+            MemorySegment room = cores > 1 ? mine.allocate(depth * 3L * CLUSTER) : queue.allocate(depth * 3L * CLUSTER);
             MemorySegment[] parts = new MemorySegment[depth];
             long[] at = new long[depth];
             int[] left = {1500};
