@@ -5,7 +5,6 @@ import dev.cowherd.storage.Storage;
 import dev.cowherd.storage.fiber.FiberLoop;
 import dev.cowherd.storage.fiber.PlainTransfers;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
@@ -21,6 +20,8 @@ import org.jspecify.annotations.Nullable;
  * <p>With the ring engine all of a request waits off the thread: its tables' loads, its reads of every layer, its writes, its flush, and
  * the requests of other queues that it must let go first. What is submitted between two polls goes to the kernel in one call. With the
  * sync engine a request is done when {@link #submit} returns.
+ *
+ * <p>If the ring fails, requests in flight complete, if need be with an I/O error, and so do all that follow: close the queue and open another.
  *
  * <p>Belongs to the thread that opened it. Requests get on while that thread is in {@link #submit}, {@link #poll} or
  * {@link #await}, or turns the loop that the queue was opened on, so whoever pauses, resizes or closes the disk on another thread waits until it is.
@@ -275,7 +276,7 @@ public final class RequestQueue implements AutoCloseable {
      *
      * @param handler takes each; it may submit requests
      * @return how many there were
-     * @throws IOException if the engine fails; requests fail by themselves, not here
+     * @throws IOException never by these engines: if a ring fails, its requests do, and those that follow
      */
     public int poll(Handler handler) throws IOException {
         return await(0, handler);
@@ -287,7 +288,7 @@ public final class RequestQueue implements AutoCloseable {
      * @param least how many to wait for; where fewer requests are in flight, those
      * @param handler takes each; it may submit requests
      * @return how many there were
-     * @throws IOException if the engine fails; requests fail by themselves, not here
+     * @throws IOException never by these engines: if a ring fails, its requests do, and those that follow
      */
     public int await(int least, Handler handler) throws IOException {
         requireMine();
@@ -329,12 +330,8 @@ public final class RequestQueue implements AutoCloseable {
 
     /** Lets all requests in flight complete; their completions wait for the next poll. */
     void settle() {
-        try {
-            while (loop != null && underWay > 0) {
-                loop.turn(1);
-            }
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
+        while (loop != null && underWay > 0) {
+            loop.turn(1);
         }
     }
 

@@ -72,6 +72,8 @@ final class Connection implements Runnable {
             speak(new Inbound(channel), out);
         } catch (ProtocolException e) {
             options.log().accept(clientName + " broke the protocol and was disconnected: " + e.getMessage());
+        } catch (RingFailedException e) {
+            options.log().accept(clientName + " was disconnected, for its ring failed: " + e.getMessage());
         } catch (IOException e) {
             // The client is gone, or the server closed the channel: nobody is left to tell, and nothing is wrong.
             stopping = true;
@@ -115,6 +117,7 @@ final class Connection implements Runnable {
             }
             case Way.OnRing(FiberLoop loop, Export.Pipeline pipeline) -> {
                 out.close();
+                failures.sayNothingWhile(() -> loop.failure().isPresent());
                 RingDescriptor socket = RingDescriptor.of(SocketDescriptor.of(channel));
                 RingInput input = new RingInput(loop, channel, socket);
                 in.continueFrom(input);

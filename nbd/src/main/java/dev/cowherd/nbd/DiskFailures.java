@@ -3,6 +3,7 @@ package dev.cowherd.nbd;
 import dev.cowherd.storage.Errno;
 import dev.cowherd.storage.StorageException;
 import java.io.IOException;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 
 /**
@@ -15,10 +16,16 @@ final class DiskFailures {
     private static final int MAX_LOGGED = 10;
 
     private final Consumer<String> log;
+    private BooleanSupplier silent = () -> false;
     private int failures;
 
     DiskFailures(Consumer<String> log) {
         this.log = log;
+    }
+
+    /** While something else has failed that all failures follow from, and that is told by others. */
+    void sayNothingWhile(BooleanSupplier known) {
+        silent = known;
     }
 
     /** Takes note of a failure: the protocol's error. */
@@ -28,8 +35,7 @@ final class DiskFailures {
 
     /** The same, for what has no range. */
     int failed(String what, Throwable e) {
-        failures++;
-        if (failures <= MAX_LOGGED) {
+        if (!silent.getAsBoolean() && ++failures <= MAX_LOGGED) {
             String reason = e instanceof IOException && e.getMessage() != null ? e.getMessage() : e.toString();
             String more = failures == MAX_LOGGED ? " (more of this connection are not shown)" : "";
             log.accept(what + " failed: " + reason + more);

@@ -2,6 +2,7 @@ package dev.cowherd.nbd;
 
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.Engine;
+import dev.cowherd.storage.fiber.FiberLoop;
 import java.io.IOException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.SocketChannel;
@@ -71,7 +72,11 @@ public final class NbdServer implements AutoCloseable {
     }
 
     static NbdServer start(Export export, NbdOptions options) throws IOException {
-        Ways ways = Ways.to(export, options);
+        return start(export, options, FiberLoop::open);
+    }
+
+    static NbdServer start(Export export, NbdOptions options, Ways.Loops loops) throws IOException {
+        Ways ways = Ways.to(export, options, loops);
         Listener listener = Listener.open(options.address());
         try {
             NbdServer server = new NbdServer(export, ways, options, listener);

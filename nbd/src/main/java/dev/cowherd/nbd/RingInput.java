@@ -77,6 +77,12 @@ final class RingInput implements ReadableByteChannel {
         hand();
     }
 
+    /** No bytes will come any more. */
+    void end(IOException why) {
+        failure = why;
+        hand();
+    }
+
     private void completed(long token, int result, int flags) {
         ByteBuffer to = wanted;
         receiving = false;

@@ -19,6 +19,7 @@ import org.jspecify.annotations.Nullable;
 final class Sender {
     private static final int MOST_PIECES = 1024;
 
+    private final FiberLoop loop;
     private final RingDescriptor socket;
     private final SocketRequests requests;
     private final Consumer<Slot> whenSent;
@@ -36,6 +37,7 @@ final class Sender {
 
     /** One is told of each reply that has left or never will, the other once if the client is lost. */
     Sender(FiberLoop loop, RingDescriptor socket, Consumer<Slot> whenSent, Runnable whenLost) {
+        this.loop = loop;
         this.socket = socket;
         this.requests = loop.sockets(this::completed);
         this.whenSent = whenSent;
@@ -74,7 +76,7 @@ final class Sender {
     }
 
     /** Hands the ring what is ready, unless it still has the last. */
-    void push() throws IOException {
+    void push() {
         if (!leaving.isEmpty() || ready.isEmpty()) {
             return;
         }
@@ -85,7 +87,13 @@ final class Sender {
         }
         if (!leaving.isEmpty()) {
             first = 0;
-            send();
+            try {
+                send();
+            } catch (IOException e) {
+                loop.fail(e);
+                lose();
+                settle();
+            }
         }
     }
 
@@ -116,6 +124,10 @@ final class Sender {
     }
 
     private void send() throws IOException {
+        IOException failure = loop.failure().orElse(null);
+        if (failure != null) {
+            throw failure;
+        }
         if (first > 0) {
             int left = leaving.size() - first;
             requests.sendv(socket, Arrays.copyOfRange(pieces, first, first + left), left, 0);
@@ -141,6 +153,7 @@ final class Sender {
                 send();
                 return;
             } catch (IOException e) {
+                loop.fail(e);
                 lose();
             }
         }

@@ -21,6 +21,8 @@ import org.jspecify.annotations.Nullable;
  * <p>A read is not copied: the kernel puts it where it is sent from. A payload is copied once if it is short, because many of those
  * arrive with one call; of a long one the rest that is still to come is received where it is written from.
  *
+ * <p>If the ring fails, the requests under way end all the same, so that nothing is left held; their client is disconnected.
+ *
  * <p>Replies that promise durability wait for one flush that begins after each of their requests was done; those that come during a
  * flush wait for the next.
  */
@@ -86,9 +88,18 @@ final class SideBySide implements Performer {
         while (loop.busy() > 0) {
             answerAll();
             sender.push();
-            turn();
+            IOException failure = loop.failure().orElse(null);
+            if (failure == null) {
+                turn();
+            } else {
+                turnWithoutRing(failure);
+            }
         }
         slots.close();
+        IOException failure = loop.failure().orElse(null);
+        if (failure != null) {
+            throw new RingFailedException(failure);
+        }
         switch (end) {
             case null -> {}
             case IOException e -> throw e;
@@ -101,7 +112,7 @@ final class SideBySide implements Performer {
      * One turn. Before the client is asked for more, what needs no waiting gets done, and its replies leave: often that is all there is,
      * and the thread may as well wait in a plain read.
      */
-    private void turn() throws IOException {
+    private void turn() {
         Runnable goOn = paused;
         if (goOn != null) {
             loop.turn(0);
@@ -121,9 +132,31 @@ final class SideBySide implements Performer {
             loop.turn(0);
         } else {
             begunBytes = 0;
-            input.receive();
+            try {
+                input.receive();
+            } catch (IOException e) {
+                loop.fail(e);
+                return;
+            }
             loop.turn(1);
         }
+    }
+
+    /** The ring has failed: its requests end, without replies, and so does the connection. */
+    private void turnWithoutRing(IOException failure) {
+        sender.lose();
+        Runnable goOn = paused;
+        if (goOn != null) {
+            paused = null;
+            goOn.run();
+        }
+        if (input.isWanted()) {
+            input.end(failure);
+        }
+        // All replies are dropped now; nobody is left but who waits for another thread, or can go on.
+        answerAll();
+        sender.push();
+        loop.turn(1);
     }
 
     /** Until nothing is left that could go on now: the turn that follows may wait. */

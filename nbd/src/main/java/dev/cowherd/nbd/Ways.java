@@ -10,12 +10,19 @@ import java.util.concurrent.atomic.AtomicBoolean;
 final class Ways {
     private final Export export;
     private final NbdOptions options;
+    private final Loops loops;
     private final boolean ring;
     private final AtomicBoolean said = new AtomicBoolean();
 
-    private Ways(Export export, NbdOptions options, boolean ring) {
+    /** How a connection's thread gets its loop. */
+    interface Loops {
+        FiberLoop open(int depth) throws IOException;
+    }
+
+    private Ways(Export export, NbdOptions options, Loops loops, boolean ring) {
         this.export = export;
         this.options = options;
+        this.loops = loops;
         this.ring = ring;
     }
 
@@ -24,12 +31,12 @@ final class Ways {
      *
      * @throws IOException if {@link Engine#RING} was asked for and cannot be had
      */
-    static Ways to(Export export, NbdOptions options) throws IOException {
+    static Ways to(Export export, NbdOptions options, Loops loops) throws IOException {
         if (options.engine() == Engine.SYNC) {
-            return new Ways(export, options, false);
+            return new Ways(export, options, loops, false);
         }
         Optional<String> refusal = SocketDescriptor.refusal().or(FiberLoop::refusal);
-        Ways ways = new Ways(export, options, refusal.isEmpty());
+        Ways ways = new Ways(export, options, loops, refusal.isEmpty());
         if (refusal.isPresent()) {
             if (options.engine() == Engine.RING) {
                 throw new IOException("the ring engine cannot be had: " + refusal.get());
@@ -51,7 +58,7 @@ final class Ways {
         FiberLoop loop;
         try {
             // Each request may have its transfer, and the socket its two, in one turn.
-            loop = FiberLoop.open(options.maxInflight() + 2);
+            loop = loops.open(options.maxInflight() + 2);
         } catch (IOException e) {
             if (options.engine() == Engine.RING) {
                 throw e;

@@ -82,9 +82,13 @@ final class Fiber {
      * more requests, that is the result.
      */
     long await(Preparation request) {
+        if (loop.hasFailed()) {
+            return RingFailure.RESULT;
+        }
         try {
             request.prepare(number);
         } catch (StorageException e) {
+            loop.fail(e);
             return -e.errno();
         } catch (IOException e) {
             throw new IllegalStateException("a ring fails with the kernel's errno or not at all", e);

@@ -19,12 +19,16 @@ import java.util.Optional;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
  * One thread's requests: those that can go on go on, one after the other, until each waits for the ring or for a signal; then a turn of
  * the ring hands the kernel all that was prepared at once, and brings back who can go on next.
+ *
+ * <p>If the ring fails, all its requests are taken back: work that waited for them goes on with an I/O error, and so does all that begins
+ * later. So every piece of work ends, whatever it holds is let go of, and the loop can be closed.
  *
  * <p>Belongs to the platform thread that opened it, but for {@link #wake}.
  */
@@ -39,6 +43,7 @@ public final class FiberLoop implements AutoCloseable {
     private final Ring ring;
     private final FileRequests requests;
     private final Doorbell doorbell;
+    private final RingFailure failure;
     private final Completions completions = this::completed;
     private final List<Fiber> fibers = new ArrayList<>();
     private final ArrayDeque<Fiber> idle = new ArrayDeque<>();
@@ -74,6 +79,7 @@ public final class FiberLoop implements AutoCloseable {
         this.ring = ring;
         this.requests = new FileRequests(ring);
         this.doorbell = ring.doorbell();
+        this.failure = new RingFailure(ring);
     }
 
     /**
@@ -286,18 +292,38 @@ public final class FiberLoop implements AutoCloseable {
      *
      * @param least how many results to wait for, if nobody can go on; where fewer are in flight, those. Where pieces of work are under way it
      *     waits for one: each may have a next step to take.
-     * @throws IOException if the ring fails
      */
-    public void turn(int least) throws IOException {
+    public void turn(int least) {
         takeWoken();
-        boolean nobody = ready.isEmpty() && begun.isEmpty();
         Host host = played;
         if (host != null) {
-            if (nobody) {
+            if (nobodyCanGoOn()) {
                 host.pass(least > 0 && busy() > 0);
                 takeWoken();
             }
-        } else if (nobody) {
+        } else if (failure.why() == null) {
+            try {
+                turnRing(least);
+            } catch (IOException e) {
+                fail(e);
+            }
+        }
+        if (hasFailed()) {
+            // What ended just now may be all that the caller waits for.
+            boolean news = failure.takeBack(completions);
+            if (!news && least > 0 && busy > 0 && nobodyCanGoOn()) {
+                awaitWoken();
+            }
+        }
+        mountAll();
+    }
+
+    private boolean nobodyCanGoOn() {
+        return ready.isEmpty() && begun.isEmpty();
+    }
+
+    private void turnRing(int least) throws IOException {
+        if (nobodyCanGoOn()) {
             int awaited = awaited(least);
             if (awaited > 0 && busy > 0 && !listening) {
                 // Before the look at who was woken, so that whoever comes after it presses to some effect.
@@ -310,7 +336,45 @@ public final class FiberLoop implements AutoCloseable {
         } else {
             ring.submitAndWait(0, completions);
         }
-        mountAll();
+    }
+
+    /**
+     * Says that the ring has failed, which only who prepares requests beside the fibers can know. The next turn takes all back.
+     *
+     * @param why what the kernel answered
+     */
+    public void fail(IOException why) {
+        failure.is(why);
+    }
+
+    /**
+     * Why the ring is no more.
+     *
+     * @return what the kernel answered, or empty while all is well
+     */
+    public Optional<IOException> failure() {
+        return Optional.ofNullable(failure.why());
+    }
+
+    boolean hasFailed() {
+        return failure.why() != null;
+    }
+
+    /** Without a ring, and its doorbell, there are only fibers that other threads wake. */
+    private void awaitWoken() {
+        boolean interrupted = false;
+        while (woken.isEmpty()) {
+            LockSupport.park(this);
+            interrupted |= Thread.interrupted();
+        }
+        if (interrupted) {
+            owner.interrupt();
+        }
+        takeWoken();
+    }
+
+    int resultOf(int result) {
+        return failure.resultOf(result);
     }
 
     /** How many results a turn may wait for: whoever waits for the doorbell alone waits for ever. */
@@ -342,7 +406,7 @@ public final class FiberLoop implements AutoCloseable {
             return;
         }
         Fiber fiber = fibers.get((int) token);
-        fiber.completed(result);
+        fiber.completed(resultOf(result));
         ready.add(fiber);
     }
 
@@ -362,6 +426,10 @@ public final class FiberLoop implements AutoCloseable {
             return;
         }
         woken.add(fiber);
+        if (failure.why() != null) {
+            LockSupport.unpark(owner);
+            return;
+        }
         if (pressed.compareAndSet(false, true)) {
             Host host = played;
             if (host != null) {
@@ -387,6 +455,13 @@ public final class FiberLoop implements AutoCloseable {
         if (busy() > 0) {
             throw new IllegalStateException(busy() + " requests are under way");
         }
-        ring.close();
+        try {
+            ring.close();
+        } catch (IOException e) {
+            // All that the ring can still have is the doorbell's request.
+            failure.is(e);
+            failure.takeBack(completions);
+            ring.close();
+        }
     }
 }

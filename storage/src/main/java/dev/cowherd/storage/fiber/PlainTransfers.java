@@ -37,7 +37,7 @@ public final class PlainTransfers {
 
     private void end(long token, int result) {
         loop.transferEnded();
-        receiver.completed(token, result);
+        receiver.completed(token, loop.resultOf(result));
     }
 
     /**
@@ -58,14 +58,19 @@ public final class PlainTransfers {
      * @param offset host offset in bytes
      * @param destination a native segment of at most 2 GiB less a page; open until the result came
      * @param token comes back with the result
-     * @return false if the file is another loop's; nothing was done then
+     * @return false if the file is another loop's, or the ring has failed; nothing was done then
      * @throws IOException if the kernel takes no more requests
      */
     public boolean read(LoopFile file, long offset, MemorySegment destination, long token) throws IOException {
-        if (!isMine(file) || offset < 0) {
+        if (!isMine(file) || offset < 0 || loop.hasFailed()) {
             return false;
         }
-        requests.read(file.descriptor, offset, destination, token);
+        try {
+            requests.read(file.descriptor, offset, destination, token);
+        } catch (IOException e) {
+            loop.fail(e);
+            throw e;
+        }
         loop.transferBegan();
         return true;
     }
@@ -77,14 +82,19 @@ public final class PlainTransfers {
      * @param offset host offset in bytes
      * @param source a native segment of at most 2 GiB less a page; open and unchanged until the result came
      * @param token comes back with the result
-     * @return false if the file is another loop's; nothing was done then
+     * @return false if the file is another loop's, or the ring has failed; nothing was done then
      * @throws IOException if the kernel takes no more requests
      */
     public boolean write(LoopFile file, long offset, MemorySegment source, long token) throws IOException {
-        if (!isMine(file) || offset < 0) {
+        if (!isMine(file) || offset < 0 || loop.hasFailed()) {
             return false;
         }
-        requests.write(file.descriptor, offset, source, token);
+        try {
+            requests.write(file.descriptor, offset, source, token);
+        } catch (IOException e) {
+            loop.fail(e);
+            throw e;
+        }
         loop.transferBegan();
         return true;
     }

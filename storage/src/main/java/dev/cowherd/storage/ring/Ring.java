@@ -279,6 +279,17 @@ public final class Ring implements AutoCloseable {
     }
 
     /**
+     * Takes all requests back and waits until each has completed. The ring takes no more; what is left to do is {@link #close()}.
+     *
+     * @param handler takes each completion that still comes; it must not prepare requests
+     * @throws IOException if the kernel fails: it may still write to the buffers of what is in flight. May be called again.
+     */
+    public void takeBack(Completions handler) throws IOException {
+        requireOpen();
+        queues.drain(handler);
+    }
+
+    /**
      * Takes all requests back, waits until each has completed, and gives the ring back. Completions that come
      * meanwhile are dropped. Does nothing the second time.
      *

@@ -213,8 +213,8 @@ final class RingQueues {
      */
     void drain(Completions handler) throws IOException {
         long patience = FIRST_DRAIN_NANOS;
+        closing = true;
         while (inFlight.count() > 0) {
-            closing = true;
             for (long request : inFlight.requests()) {
                 if (submissions.isFull()) {
                     submit();
