@@ -6,6 +6,7 @@ import dev.cowherd.metadata.Waits;
 import dev.cowherd.storage.LentMemory;
 import dev.cowherd.storage.fiber.FiberLoop;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -16,6 +17,10 @@ final class Decoding implements Runnable {
     private final Decoder decoder;
     private final MemorySegment compressed;
     private final MemorySegment cluster;
+    /** As they came: kept as long as the decoding is, for what nobody else keeps goes with its arena. */
+    @SuppressWarnings("UnusedVariable")
+    private final List<MemorySegment> lent;
+
     private final Signal ended = new Signal();
     /** Written before the signal, read after it. */
     private @Nullable Throwable failure;
@@ -24,6 +29,7 @@ final class Decoding implements Runnable {
         this.decoder = decoder;
         this.compressed = LentMemory.of(compressed);
         this.cluster = LentMemory.of(cluster);
+        this.lent = List.of(compressed, cluster);
     }
 
     /**

@@ -292,7 +292,7 @@ public final class DiskQueue implements AutoCloseable {
             image.epochs().forget(epoch);
         }
         if (ownClusters != null) {
-            ownClusters.close();
+            closing.run(ownClusters::close);
             Handles.close(handles, closing);
         }
         arena.close();

@@ -89,7 +89,7 @@ public final class RequestQueue implements AutoCloseable {
         this.loop = loop;
         this.ownsLoop = ownsLoop;
         this.handles = handles;
-        this.compressedClusters = disk.compressedClusters(arena, depth);
+        this.compressedClusters = disk.compressedClusters(arena, loop == null ? 1 : depth);
         this.transfers = loop == null ? null : loop.transfers(this::transferred);
     }
 
@@ -351,7 +351,7 @@ public final class RequestQueue implements AutoCloseable {
         disk.forget(this);
         Closing closing = new Closing();
         lanes.forEach(lane -> closing.run(lane.queue::close));
-        compressedClusters.close();
+        closing.run(compressedClusters::close);
         Handles.close(handles, closing);
         if (loop != null && ownsLoop) {
             closing.run(loop::close);

@@ -3,6 +3,7 @@ package dev.cowherd.image;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
@@ -50,18 +51,24 @@ final class SpareCores {
             taken.getAndDecrement();
             return false;
         }
+        AtomicBoolean begun = new AtomicBoolean();
         try {
             threads.execute(() -> {
-                try {
-                    work.run();
-                } finally {
-                    taken.getAndDecrement();
+                if (begun.compareAndSet(false, true)) {
+                    try {
+                        work.run();
+                    } finally {
+                        taken.getAndDecrement();
+                    }
                 }
             });
         } catch (OutOfMemoryError e) {
-            // The host gives no thread. The caller does without, as on one core.
-            taken.getAndDecrement();
-            return false;
+            // The host gives no thread. The caller does without, as on one core, unless a thread that was there has it
+            // already.
+            if (begun.compareAndSet(false, true)) {
+                taken.getAndDecrement();
+                return false;
+            }
         }
         return true;
     }
