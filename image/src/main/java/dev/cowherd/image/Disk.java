@@ -207,8 +207,9 @@ public final class Disk implements AutoCloseable {
     }
 
     /** A queue that shares its handles and compressed clusters with others. */
-    DiskQueue openLane(List<LayerHandles> handles, CompressedClusters clusters) throws IOException {
-        return opened(() -> DiskQueue.lane(this, handles, clusters));
+    DiskQueue openLane(List<LayerHandles> handles, CompressedClusters clusters, @Nullable EarlyWriteback early)
+            throws IOException {
+        return opened(() -> DiskQueue.lane(this, handles, clusters, early));
     }
 
     private DiskQueue opened(Change<DiskQueue> means) throws IOException {

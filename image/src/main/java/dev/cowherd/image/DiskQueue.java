@@ -43,7 +43,12 @@ public final class DiskQueue implements AutoCloseable {
     private final AtomicBoolean released = new AtomicBoolean();
     private MemorySegment bounce = MemorySegment.NULL;
 
-    private DiskQueue(Disk disk, List<LayerHandles> handles, @Nullable CompressedClusters shared, Arena arena) {
+    private DiskQueue(
+            Disk disk,
+            List<LayerHandles> handles,
+            @Nullable CompressedClusters shared,
+            @Nullable EarlyWriteback early,
+            Arena arena) {
         this.disk = disk;
         this.admission = new Admission(disk.options().waits());
         this.handles = handles;
@@ -55,28 +60,38 @@ public final class DiskQueue implements AutoCloseable {
         this.statusReader = new StatusReader(disk.layers(), handles, lookup);
         this.image = disk.layers().get(0).writable();
         this.epoch = image == null ? null : image.epochs().register();
-        this.writer = disk.isWritable() ? writer(scratch) : null;
+        this.writer = disk.isWritable() ? writer(scratch, early) : null;
     }
 
-    private QueueWriter writer(MemorySegment scratch) {
+    private QueueWriter writer(MemorySegment scratch, @Nullable EarlyWriteback early) {
         LayerHandles top = handles.get(0);
         boolean punchHoles = disk.options().punchHoles();
         return image == null
                 ? new RawWriter(top.file(), punchHoles, disk.options().format() == null, disk.rawStopped())
-                : new Qcow2Writer(disk, image, top, lookup, scratch, this::readNative, arena, punchHoles);
+                : new Qcow2Writer(
+                        disk,
+                        image,
+                        top,
+                        lookup,
+                        scratch,
+                        this::readNative,
+                        arena,
+                        punchHoles,
+                        early != null ? early : new EarlyWriteback(image, top));
     }
 
     static DiskQueue open(Disk disk) throws IOException {
         List<LayerHandles> handles = disk.reopenLayers(Storage::reopen);
-        return new DiskQueue(disk, handles, null, Arena.ofShared());
+        return new DiskQueue(disk, handles, null, null, Arena.ofShared());
     }
 
     /**
      * A queue with the handles and the compressed clusters of somebody who closes them: one of the requests that a {@link RequestQueue} has
      * in flight.
      */
-    static DiskQueue lane(Disk disk, List<LayerHandles> handles, CompressedClusters clusters) {
-        return new DiskQueue(disk, handles, clusters, Arena.ofShared());
+    static DiskQueue lane(
+            Disk disk, List<LayerHandles> handles, CompressedClusters clusters, @Nullable EarlyWriteback early) {
+        return new DiskQueue(disk, handles, clusters, early, Arena.ofShared());
     }
 
     /**

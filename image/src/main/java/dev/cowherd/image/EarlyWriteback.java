@@ -10,7 +10,7 @@ import java.io.IOException;
  * anybody wants them durable. And only where somebody has flushed before: whoever never does wants the page cache to keep what is
  * written.
  *
- * <p>One queue's, used by one thread at a time.
+ * <p>One queue's, shared by the requests that it has in flight; used by one thread at a time.
  */
 final class EarlyWriteback {
     /** Begun in one piece: large enough for a device to take it well, small enough that little is left for the flush. */

@@ -50,7 +50,8 @@ final class Qcow2Writer implements QueueWriter {
             MemorySegment scratch,
             GuestReader reader,
             Arena arena,
-            boolean punchHoles) {
+            boolean punchHoles,
+            EarlyWriteback earlyWriteback) {
         this.disk = disk;
         this.image = image;
         this.top = top;
@@ -59,7 +60,7 @@ final class Qcow2Writer implements QueueWriter {
         this.reader = reader;
         this.arena = arena;
         this.punchHoles = punchHoles;
-        this.earlyWriteback = new EarlyWriteback(image, top);
+        this.earlyWriteback = earlyWriteback;
         this.belowBytes = disk.belowBytes();
         this.clusterBytes = image.header().geometry().clusterBytes();
     }

@@ -1,6 +1,7 @@
 package dev.cowherd.image;
 
 import dev.cowherd.metadata.LayerHandles;
+import dev.cowherd.metadata.WritableImage;
 import dev.cowherd.storage.Storage;
 import dev.cowherd.storage.fiber.FiberLoop;
 import dev.cowherd.storage.fiber.PlainTransfers;
@@ -136,9 +137,12 @@ public final class RequestQueue implements AutoCloseable {
     private void openLanes() throws IOException {
         boolean complete = false;
         try {
+            WritableImage image = disk.layers().get(0).writable();
+            // One for all: what they write lies side by side.
+            EarlyWriteback early = image == null ? null : new EarlyWriteback(image, handles.get(0));
             // By system calls one request is under way at a time.
             for (int i = 0; i < (loop == null ? 1 : depth); i++) {
-                DiskQueue queue = disk.openLane(handles, compressedClusters);
+                DiskQueue queue = disk.openLane(handles, compressedClusters, early);
                 Lane lane = new Lane(queue, transfers == null ? null : new ShortWay(queue, transfers, i));
                 lanes.add(lane);
                 idleLanes.add(lane);

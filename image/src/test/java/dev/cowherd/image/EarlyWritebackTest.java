@@ -26,6 +26,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** New clusters of a guest that flushes are on their way to the device before it does. */
 class EarlyWritebackTest {
@@ -117,6 +118,28 @@ class EarlyWritebackTest {
                 }
             }
             assertThat(begun().stream().mapToLong(Request::length).sum()).isEqualTo(3 * EarlyWriteback.RUN_BYTES);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {2, 4, 8, 32})
+    void theRequestsThatAQueueHasInFlightMakeRunsTogether(int depth) throws IOException {
+        int count = 4 * CLUSTERS_OF_A_RUN;
+        try (Disk disk = recorded(Engine.RING);
+                RequestQueue queue = disk.openRequestQueue(depth)) {
+            perform(queue, new dev.cowherd.image.Request.Flush(-1));
+            int submitted = 0;
+            while (submitted < count || queue.inFlight() > 0) {
+                while (submitted < count && queue.inFlight() < depth) {
+                    queue.submit(new dev.cowherd.image.Request.Write(submitted, (long) submitted * CLUSTER, cluster));
+                    submitted++;
+                }
+                queue.await(1, (token, failure) -> assertThat(failure).isNull());
+            }
+            // What is left over for the flush is less than a run and what was in flight.
+            long bytes = begun().stream().mapToLong(Request::length).sum();
+            assertThat(bytes)
+                    .isBetween((count - CLUSTERS_OF_A_RUN - depth) * (long) CLUSTER, (count + 2L * depth) * CLUSTER);
         }
     }
 
