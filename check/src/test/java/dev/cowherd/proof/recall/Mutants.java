@@ -155,7 +155,7 @@ final class Mutants {
                     "H24",
                     "a failed sync is swallowed",
                     METADATA + "FlushProcedure.java",
-                    "e.getMessage() + \")\", e);\n            throw e;",
-                    "e.getMessage() + \")\", e);",
+                    "handles.file().sync();\n        } catch (IOException e) {\n            health.stop(lost(e), e);\n            throw e;",
+                    "handles.file().sync();\n        } catch (IOException e) {\n            health.stop(lost(e), e);",
                     List.of(RULES + "aFailedSyncIsToldAndStopsWriting")));
 }
