@@ -28,6 +28,7 @@ final class Fiber {
     private final Coroutine coroutine;
     private @Nullable Runnable work;
     private int result;
+    private boolean notBegun;
 
     Fiber(FiberLoop loop, Place place, int number) {
         this.loop = loop;
@@ -82,6 +83,7 @@ final class Fiber {
      * more requests, that is the result.
      */
     long await(Preparation request) {
+        notBegun = true;
         if (loop.hasFailed()) {
             return RingFailure.RESULT;
         }
@@ -97,8 +99,14 @@ final class Fiber {
         return result;
     }
 
-    void completed(int with) {
+    /** Called by its code after {@link #await}: whether the kernel never began that request, because the ring has failed. */
+    boolean wasNotBegun() {
+        return notBegun;
+    }
+
+    void completed(int with, boolean takenBack) {
         result = with;
+        notBegun = takenBack;
     }
 
     /** Called by its code: leaves until it is woken, unless that is not needed any more. */

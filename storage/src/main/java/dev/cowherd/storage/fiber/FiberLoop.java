@@ -131,7 +131,7 @@ public final class FiberLoop implements AutoCloseable {
             return false;
         }
         long result = fiber.await(token -> fiber.loop().ring.timeout(nanos, token));
-        if (result != -TIME_IS_UP) {
+        if (result != -TIME_IS_UP && !fiber.loop().hasFailed()) {
             throw new IllegalStateException("a timeout completed with " + result);
         }
         return true;
@@ -406,7 +406,7 @@ public final class FiberLoop implements AutoCloseable {
             return;
         }
         Fiber fiber = fibers.get((int) token);
-        fiber.completed(resultOf(result));
+        fiber.completed(resultOf(result), failure.tookBack(result));
         ready.add(fiber);
     }
 

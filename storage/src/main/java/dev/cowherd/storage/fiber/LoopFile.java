@@ -88,18 +88,29 @@ public final class LoopFile implements FileCalls {
                 : fiber.await(token -> requests.fallocate(descriptor, mode, offset, length, token));
     }
 
+    /** What a failed ring has not begun has not failed to become durable: others would lose all their writes by that word. */
     @Override
     public long fdatasync(int fd) {
         Fiber fiber = loop.currentFiber();
-        return fiber == null ? Libc.HOST.fdatasync(fd) : fiber.await(token -> requests.fsync(descriptor, true, token));
+        if (fiber != null) {
+            long result = fiber.await(token -> requests.fsync(descriptor, true, token));
+            if (!fiber.wasNotBegun()) {
+                return result;
+            }
+        }
+        return Libc.HOST.fdatasync(fd);
     }
 
     @Override
     public long syncFileRange(int fd, long offset, long length, int flags) {
         Fiber fiber = fiberFor(offset);
-        return fiber == null
-                ? Libc.HOST.syncFileRange(fd, offset, length, flags)
-                : fiber.await(token -> requests.syncRange(descriptor, offset, length, flags, token));
+        if (fiber != null) {
+            long result = fiber.await(token -> requests.syncRange(descriptor, offset, length, flags, token));
+            if (!fiber.wasNotBegun()) {
+                return result;
+            }
+        }
+        return Libc.HOST.syncFileRange(fd, offset, length, flags);
     }
 
     @Override

@@ -47,20 +47,30 @@ final class RingFailure {
             return false;
         }
         long pause = FIRST_PAUSE_NANOS;
+        boolean interrupted = false;
         while (!takenBack) {
             try {
                 ring.takeBack(completions);
                 takenBack = true;
             } catch (IOException e) {
                 LockSupport.parkNanos(this, pause);
+                interrupted |= Thread.interrupted();
                 pause = Math.min(2 * pause, LONGEST_PAUSE_NANOS);
             }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
         }
         return true;
     }
 
     /** What a request has come to: for its own part, one that was taken back failed as the ring did. */
     int resultOf(int result) {
-        return result == -TAKEN_BACK && why != null ? RESULT : result;
+        return tookBack(result) ? RESULT : result;
+    }
+
+    /** Whether the request with that result ended before the kernel began it. */
+    boolean tookBack(int result) {
+        return result == -TAKEN_BACK && why != null;
     }
 }

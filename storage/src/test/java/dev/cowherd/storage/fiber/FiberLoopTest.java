@@ -8,6 +8,8 @@ import dev.cowherd.storage.FileOptions;
 import dev.cowherd.storage.FileStorage;
 import dev.cowherd.storage.Storage;
 import dev.cowherd.storage.StorageException;
+import dev.cowherd.storage.linux.Libc;
+import dev.cowherd.storage.linux.RingSystemCalls;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -283,5 +285,28 @@ class FiberLoopTest {
             loop.turn(1);
             assertThat(loop.busy()).isZero();
         }
+    }
+
+    /** The ring syncs another descriptor here than the call would: what it answers counts, also where the call would succeed. */
+    @Test
+    void aSyncThatTheKernelFailedIsNotTriedAgain() throws IOException {
+        int unsyncable = (int) RingSystemCalls.HOST.eventfd();
+        long syncable = Libc.HOST.open(
+                Files.write(folder.resolve("file"), new byte[512]).toString(), 2, 0);
+        List<Long> results = new ArrayList<>();
+        try (FiberLoop loop = FiberLoop.open(4)) {
+            LoopFile onRing = loop.file(unsyncable);
+            loop.begin(() -> {
+                results.add(onRing.fdatasync((int) syncable));
+                results.add(onRing.syncFileRange((int) syncable, 0, 4096, 2));
+            });
+            while (loop.busy() > 0) {
+                loop.turn(1);
+            }
+        } finally {
+            RingSystemCalls.HOST.close(unsyncable);
+            Libc.HOST.close((int) syncable);
+        }
+        assertThat(results).containsExactly(-22L, -29L);
     }
 }
