@@ -33,18 +33,7 @@ class CompressedClustersTest {
     private Path image(String clusterSize, int bytes) throws Exception {
         Qemu qemu = new Qemu(folder);
         expected = qemu.compressible("c.raw", bytes, 5);
-        return qemu.img(
-                "c.qcow2",
-                "convert",
-                "-c",
-                "-f",
-                "raw",
-                "-O",
-                "qcow2",
-                "-o",
-                "cluster_size=" + clusterSize,
-                "c.raw",
-                "c.qcow2");
+        return qemu.compressed("c.raw", "cluster_size=" + clusterSize);
     }
 
     private static Disk open(Path path, Decoder.Factory decoders) throws IOException {

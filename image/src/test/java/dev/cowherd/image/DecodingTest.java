@@ -87,18 +87,7 @@ class DecodingTest {
     private Path image(String type, int bytes) throws Exception {
         Qemu qemu = new Qemu(folder);
         expected = qemu.compressible("c.raw", bytes, 6);
-        return qemu.img(
-                "c.qcow2",
-                "convert",
-                "-c",
-                "-f",
-                "raw",
-                "-O",
-                "qcow2",
-                "-o",
-                "compression_type=" + type,
-                "c.raw",
-                "c.qcow2");
+        return qemu.compressed("c.raw", "compression_type=" + type);
     }
 
     private static Disk open(Path path, Decoder.Factory decoders) throws IOException {

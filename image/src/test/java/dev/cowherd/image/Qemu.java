@@ -75,4 +75,10 @@ final class Qemu {
         }
         return output;
     }
+
+    /** A raw file's bytes as an image of compressed clusters, with one more option of its creation. */
+    Path compressed(String raw, String option) throws Exception {
+        String image = raw.replace(".raw", ".qcow2");
+        return img(image, "convert", "-c", "-f", "raw", "-O", "qcow2", "-o", option, raw, image);
+    }
 }
