@@ -32,7 +32,16 @@ final class Failures {
         } else {
             line = "internal error: " + e + " (--debug shows where)";
         }
-        return line.replace('\n', ' ').replace('\r', ' ');
+        return oneLine(line);
+    }
+
+    /** Names come from images, too: nothing of them ends the line or steers the terminal. */
+    private static String oneLine(String text) {
+        char[] line = text.toCharArray();
+        for (int i = 0; i < line.length; i++) {
+            line[i] = line[i] == '\n' || line[i] == '\r' ? ' ' : Character.isISOControl(line[i]) ? '?' : line[i];
+        }
+        return new String(line);
     }
 
     /** The message begins with the file and, where opening failed, says so; the line does that already. */

@@ -20,15 +20,15 @@ public abstract sealed class ImageFormatException extends IOException
     private final transient String reason;
 
     ImageFormatException(@Nullable String path, String structure, long offset, String reason) {
-        super((path == null ? "" : path + ": ")
+        super(Text.oneLine((path == null ? "" : path + ": ")
                 + structure
                 + (offset < 0 ? "" : " at offset 0x" + Long.toHexString(offset))
                 + ": "
-                + reason);
+                + reason));
         this.path = path;
         this.structure = structure;
         this.offset = offset;
-        this.reason = reason;
+        this.reason = Text.oneLine(reason);
     }
 
     /**
@@ -69,7 +69,7 @@ public abstract sealed class ImageFormatException extends IOException
     /**
      * What is wrong, with the offending value.
      *
-     * @return one line without path and place
+     * @return one line without path and place; control characters that came from the image are question marks
      */
     public String reason() {
         return reason;

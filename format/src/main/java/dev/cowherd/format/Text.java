@@ -52,6 +52,17 @@ final class Text {
         }
     }
 
+    /** The text without anything that ends a line or steers a terminal: what a stranger's image says goes into messages. */
+    static String oneLine(String text) {
+        StringBuilder line = new StringBuilder(text);
+        for (int i = 0; i < line.length(); i++) {
+            if (Character.isISOControl(line.charAt(i))) {
+                line.setCharAt(i, '?');
+            }
+        }
+        return line.toString();
+    }
+
     /** The bytes that {@link #fileName} or {@link #label} made the string from. */
     static byte[] encode(String text) {
         if (text.codePoints().noneMatch(Text::isEscaped)) {

@@ -44,9 +44,10 @@ class HeaderPropertyTest {
             mutate(random, bytes, made.header().encode().limit());
             Header header;
             try {
+                bytes = withAllNeeded(bytes, made.fileBytes());
                 header = Header.decode(bytes, made.fileBytes());
             } catch (ImageFormatException e) {
-                assertThat(e.getMessage()).isNotBlank().doesNotContain("\n");
+                assertThat(e.getMessage()).isNotBlank().doesNotContainPattern("\\p{Cntrl}");
                 return;
             }
             decoded[0]++;
@@ -60,6 +61,17 @@ class HeaderPropertyTest {
             assertThat(Header.decode(again, made.fileBytes())).isEqualTo(header);
         });
         assertThat(decoded[0]).as("mutated headers that are still valid").isGreaterThan(200);
+    }
+
+    /** What a caller reads: a mutated cluster size may let the header go on in what was the second cluster, here zeros. */
+    private static ByteBuffer withAllNeeded(ByteBuffer bytes, long fileBytes) throws ImageFormatException {
+        ByteBuffer enough = bytes;
+        int needed = Header.bytesNeeded(enough, fileBytes);
+        while (needed > enough.limit()) {
+            enough = ByteBuffer.allocate(needed).put(enough.duplicate()).rewind();
+            needed = Header.bytesNeeded(enough, fileBytes);
+        }
+        return enough;
     }
 
     private static void mutate(Random random, ByteBuffer bytes, int length) {

@@ -321,6 +321,18 @@ class HostileHeaderTest {
     }
 
     @Test
+    void aNameInTheImageSteersNoTerminal() {
+        ByteBuffer bytes = valid().putLong(72, 1L << 40);
+        bytes.putInt(EXTENSIONS, 0x6803f857).putInt(EXTENSIONS + 4, 48);
+        bytes.put(EXTENSIONS + 9, (byte) 40).put(EXTENSIONS + 10, "a\n\033[2Jb".getBytes(StandardCharsets.UTF_8));
+        assertThatThrownBy(() -> Header.decode(bytes, FILE))
+                .isInstanceOfSatisfying(
+                        UnsupportedImageException.class,
+                        e -> assertThat(e.reason()).isEqualTo("unsupported features: a??[2Jb (incompatible bit 40)"))
+                .hasMessageEndingWith("unsupported features: a??[2Jb (incompatible bit 40)");
+    }
+
+    @Test
     void aCorruptOrDirtyOrEncryptedImageDecodesAndSaysSo() throws ImageFormatException {
         assertThat(Header.decode(valid().putLong(72, 2), FILE).isCorrupt()).isTrue();
         assertThat(Header.decode(valid().putLong(72, 1), FILE).isDirty()).isTrue();
