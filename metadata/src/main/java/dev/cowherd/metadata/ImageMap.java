@@ -389,9 +389,7 @@ public final class ImageMap implements LayerMap {
             // The file's last cluster need not be whole; what is missing of it was never written.
             bytes.asSlice(read).fill((byte) 0);
         }
-        long[] words = new long[sliceBytes / Long.BYTES];
-        MemorySegment.copy(bytes, TableIo.BIG_ENDIAN, 0, words, 0, words.length);
-        return new Slice(slices, number, tableOffset, inTable, words);
+        return new Slice(slices, number, tableOffset, inTable, TableIo.words(bytes, sliceBytes / Long.BYTES));
     }
 
     /** Whether a slice is the one that look-ups find, so that a change of it is seen and written. The caller has its monitor. */

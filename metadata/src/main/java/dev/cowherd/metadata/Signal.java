@@ -2,16 +2,20 @@ package dev.cowherd.metadata;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.CountDownLatch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * An event that happens once and that queues wait for: a slice is loaded, an allocation has ended, a flush is through. Whatever the
  * thread that fires it did before is seen by those who waited. Thread-safe.
+ *
+ * <p>Every table that is loaded makes one, and hardly ever does somebody wait for it: until then it is one small object.
  */
 public final class Signal {
-    private final CountDownLatch fired = new CountDownLatch(1);
-    /** Guarded by this. */
-    private final List<Runnable> actions = new ArrayList<>(0);
+    private volatile boolean fired;
+
+    // Guarded by this.
+    private int parked;
+    private @Nullable List<Runnable> actions;
 
     /** Creates an event that has not happened yet. */
     public Signal() {}
@@ -20,11 +24,16 @@ public final class Signal {
     public void fire() {
         List<Runnable> now;
         synchronized (this) {
-            fired.countDown();
-            now = List.copyOf(actions);
-            actions.clear();
+            fired = true;
+            now = actions;
+            actions = null;
+            if (parked > 0) {
+                notifyAll();
+            }
         }
-        now.forEach(Runnable::run);
+        if (now != null) {
+            now.forEach(Runnable::run);
+        }
     }
 
     /**
@@ -35,8 +44,11 @@ public final class Signal {
      */
     public boolean whenFired(Runnable action) {
         synchronized (this) {
-            if (isFired()) {
+            if (fired) {
                 return false;
+            }
+            if (actions == null) {
+                actions = new ArrayList<>(1);
             }
             actions.add(action);
             return true;
@@ -49,7 +61,7 @@ public final class Signal {
      * @return true from {@link #fire} on
      */
     public boolean isFired() {
-        return fired.getCount() == 0;
+        return fired;
     }
 
     /**
@@ -74,13 +86,16 @@ public final class Signal {
     /** Parks the thread. An interrupt is kept for later: what is waited for ends by itself. */
     void park() {
         boolean interrupted = false;
-        while (true) {
-            try {
-                fired.await();
-                break;
-            } catch (InterruptedException e) {
-                interrupted = true;
+        synchronized (this) {
+            parked++;
+            while (!fired) {
+                try {
+                    wait();
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                }
             }
+            parked--;
         }
         if (interrupted) {
             Thread.currentThread().interrupt();
