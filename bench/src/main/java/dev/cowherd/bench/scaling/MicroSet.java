@@ -173,18 +173,18 @@ final class MicroSet {
     }
 
     private Disk withFewSlices(DiskOptions options) throws IOException {
-        return Disk.open(fixtures.preallocated(missDisk()), options.withSliceCacheBytes(SMALL_CACHE));
+        return Disk.open(fixtures.preallocated("256G"), options.withSliceCacheBytes(SMALL_CACHE));
     }
 
-    private String missDisk() {
-        return quick ? "32G" : "256G";
-    }
-
-    /** One block of each table, in an order that starts elsewhere for each queue. */
+    /**
+     * One block of each table of the queue's half of the disk. In one half together the queue behind would catch up, wait for the
+     * table that the other one loads, and go on at its side: one load for two reads, and a wait for each.
+     */
     private Source misses(int queue) {
-        long tables = (quick ? 32L << 30 : 256L << 30) / TABLE_COVERS;
-        AtomicLong next = new AtomicLong(queue * tables / 2);
-        return (token, buffer) -> new Request.Read(token, next.getAndIncrement() % tables * TABLE_COVERS, buffer);
+        long tables = (256L << 30) / TABLE_COVERS / 2;
+        AtomicLong next = new AtomicLong();
+        return (token, buffer) ->
+                new Request.Read(token, (queue * tables + next.getAndIncrement() % tables) * TABLE_COVERS, buffer);
     }
 
     private static Source times(Source source) {
