@@ -50,20 +50,25 @@ record RequestLoop(int blockBytes, boolean random, double seconds) {
 
     /** Reads a second of a loop that does nothing but pread on the raw file. */
     double barePreads(Path raw, int threads) throws IOException {
-        return bare(raw, threads, BareFile::read);
+        return bare(raw, threads, Files.size(raw), BareFile::read);
     }
 
     /** Writes a second of a loop that does nothing but pwrite on the raw file. */
     double barePwrites(Path raw, int threads) throws IOException {
-        return bare(raw, threads, BareFile::write);
+        return barePwrites(raw, threads, Files.size(raw));
+    }
+
+    /** The same within the first bytes. */
+    double barePwrites(Path raw, int threads, long bytes) throws IOException {
+        return bare(raw, threads, bytes, BareFile::write);
     }
 
     private interface Transfer {
         void perform(BareFile file, long offset, MemorySegment buffer) throws IOException;
     }
 
-    private double bare(Path raw, int threads, Transfer transfer) throws IOException {
-        return perSecond(threads, Files.size(raw), () -> {
+    private double bare(Path raw, int threads, long bytes, Transfer transfer) throws IOException {
+        return perSecond(threads, bytes, () -> {
             BareFile file = new BareFile(raw);
             return new Worker() {
                 @Override

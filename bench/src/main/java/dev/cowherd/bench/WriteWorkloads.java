@@ -41,7 +41,7 @@ final class WriteWorkloads {
         Path image = fixtures.plainToWrite();
         RequestLoop random = new RequestLoop(BLOCK, true, seconds);
         int requests = quick ? 100_000 : 300_000;
-        return List.of(
+        List<Line> lines = new ArrayList<>(List.of(
                 rounds.line(
                         "4 KiB random overwrite, allocated, 1 queue",
                         "bare pwrite loop, raw",
@@ -69,7 +69,59 @@ final class WriteWorkloads {
                         1.7,
                         "/s",
                         () -> random.barePwrites(raw, 2),
-                        () -> random.barePwrites(raw, 1)));
+                        () -> random.barePwrites(raw, 1))));
+        try {
+            lines.add(onDevice(
+                    image,
+                    device -> rounds.line(
+                            "4 KiB random overwrite, image on a block device, 2 queues",
+                            "our 1 queue",
+                            1.7,
+                            "/s",
+                            () -> random.writingQueues(device, 2),
+                            () -> random.writingQueues(device, 1))));
+            long bytes = fixtures.plainBytes();
+            lines.add(onDevice(
+                    raw,
+                    device -> rounds.line(
+                            "bare pwrite loop on a block device, 2 threads (what the machine gives)",
+                            "the same, 1 thread",
+                            1.7,
+                            "/s",
+                            () -> random.barePwrites(device, 2, bytes),
+                            () -> random.barePwrites(device, 1, bytes))));
+        } catch (NoDeviceException e) {
+            System.err.println("no lines for a block device: " + e.getMessage());
+        }
+        return lines;
+    }
+
+    private interface OnDevice {
+        Line measure(Path device) throws IOException;
+    }
+
+    private static final class NoDeviceException extends IOException {
+        private static final long serialVersionUID = 1L;
+
+        NoDeviceException(IOException cause) {
+            super(cause.getMessage(), cause);
+        }
+    }
+
+    /** The kernel lets one thread at a time write into a file's pages, but any number into those of a block device. */
+    private static Line onDevice(Path file, OnDevice line) throws IOException {
+        String device;
+        try {
+            device = Processes.run("losetup", "--find", "--show", file.toString())
+                    .strip();
+        } catch (IOException e) {
+            throw new NoDeviceException(e);
+        }
+        try {
+            return line.measure(Path.of(device));
+        } finally {
+            Processes.run("losetup", "--detach", device);
+        }
     }
 
     List<Line> allocate() throws IOException {
