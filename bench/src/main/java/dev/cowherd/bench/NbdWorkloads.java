@@ -90,7 +90,7 @@ final class NbdWorkloads {
             for (Kind kind : WRITES) {
                 // One server at a time: both lock the image against other writers.
                 Rounds.Side ours = () -> {
-                    try (NbdPeers server = ours(image, true, engine)) {
+                    try (NbdPeers server = ours(Fixtures.dirty(image), true, engine)) {
                         warm(server, true);
                         return rate(server, true, kind);
                     }
@@ -102,7 +102,7 @@ final class NbdWorkloads {
                         "/s",
                         ours,
                         () -> {
-                            try (NbdPeers qemu = NbdPeers.qemu(image, fixtures.folder(), true)) {
+                            try (NbdPeers qemu = NbdPeers.qemu(Fixtures.dirty(image), fixtures.folder(), true)) {
                                 return rate(qemu, true, kind);
                             }
                         }));
@@ -114,7 +114,7 @@ final class NbdWorkloads {
                         "/s",
                         ours,
                         () -> {
-                            try (NbdPeers nbdkit = NbdPeers.nbdkit(raw, fixtures.folder(), true)) {
+                            try (NbdPeers nbdkit = NbdPeers.nbdkit(Fixtures.dirty(raw), fixtures.folder(), true)) {
                                 return rate(nbdkit, true, kind);
                             }
                         }));

@@ -54,7 +54,7 @@ final class WriteWorkloads {
                         "qemu-img bench -w",
                         3,
                         "/s",
-                        () -> random.writingQueues(image, 1),
+                        () -> random.writingQueues(Fixtures.dirty(image), 1),
                         () -> PeerRates.qemuImgBenchOverwrite(image, BLOCK, requests)),
                 rounds.line(
                         "the same, 2 queues",

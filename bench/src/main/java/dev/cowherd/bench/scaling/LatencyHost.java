@@ -82,6 +82,9 @@ final class LatencyHost {
         PrecisePauses pauses = new PrecisePauses();
         try (MappedStorage host = MappedStorage.create(diskBytes + (diskBytes >> 4))) {
             ImageCreator.create(host, null, image(diskBytes, empty));
+            if (!empty) {
+                host.takePages();
+            }
             DiskOptions options = DiskOptions.defaults().withWritable(true).withEngine(engine);
             Storage slow = new DelayStorage(host.reopen(), request -> latencyNanos, pauses);
             try (Disk disk = Disk.open(slow, options)) {
