@@ -73,10 +73,12 @@ class UnsteadyHostTest {
     @ParameterizedTest
     @EnumSource(names = {"SYNC", "RING"})
     void aHostThatNeverDoesACallAtOnceIsInvisible(Engine engine) throws Exception {
+        // Nobody can keep a sector whole, where guests write it at once, on a host that never takes all of it.
+        int unit = engine == Engine.RING ? 512 : 1;
         for (Trouble trouble : List.of(Trouble.INTERRUPTED, Trouble.SHORT)) {
             for (Shape shape : SHAPES) {
                 for (int k = 1; k < 12; k += 5) {
-                    play(engine, shape, new UnsteadyKernel(trouble, k, false, 1), CacheMode.WRITEBACK, k);
+                    play(engine, shape, new UnsteadyKernel(trouble, k, false, unit), CacheMode.WRITEBACK, k);
                 }
             }
         }

@@ -11,6 +11,7 @@ import java.lang.foreign.MemorySegment;
 public final class Transfers {
     private static final int EINTR = 4;
     private static final int EIO = 5;
+    private static final int SECTOR_BYTES = 512;
 
     private final FileCalls calls;
     private final long alignment;
@@ -88,6 +89,7 @@ public final class Transfers {
     public long write(int fd, long offset, MemorySegment buffer) {
         long size = buffer.byteSize();
         long done = 0;
+        boolean again = false;
         while (done < size) {
             MemorySegment rest = done == 0 ? buffer : buffer.asSlice(done);
             long result = calls.pwrite(fd, rest, offset + done);
@@ -97,14 +99,28 @@ public final class Transfers {
             if (result < 0) {
                 return result;
             }
-            // The unaligned end of a short direct write is written again, from its block's start.
-            long advance = result == rest.byteSize() ? result : result - result % alignment;
-            if (advance == 0) {
+            long kept = result == rest.byteSize() ? result : kept(offset + done + result, result, again);
+            if (kept == 0 && (again || result == 0)) {
                 return -EIO;
             }
-            done += advance;
+            again = kept == 0;
+            done += kept;
         }
         return size;
+    }
+
+    /**
+     * How much of a write that stopped short at {@code end} need not be written again: what comes before the sector it stopped in, or the
+     * block under O_DIRECT. If another write of the same sector comes in between, carrying on inside the sector would leave it half of
+     * one and half of the other for good; two writes of a sector at once may end in any order, but a sector is of one of them.
+     * Only where a kernel takes less than a sector again, it is carried on where it stopped.
+     */
+    private long kept(long end, long moved, boolean again) {
+        long whole = moved - end % Math.max(alignment, SECTOR_BYTES);
+        if (whole > 0) {
+            return whole;
+        }
+        return again && alignment == 1 ? moved : 0;
     }
 
     /** Writes the first {@code count} buffers in order, all of them: their size together, or minus errno. */
@@ -112,6 +128,7 @@ public final class Transfers {
         int first = 0;
         long skip = 0;
         long done = 0;
+        boolean again = false;
         while (true) {
             while (first < count && skip >= buffers[first].byteSize()) {
                 skip -= buffers[first].byteSize();
@@ -128,15 +145,23 @@ public final class Transfers {
             if (result < 0) {
                 return result;
             }
-            // As above: inside a block, a direct write goes on from the block's start, unless all of the call was
-            // taken.
-            long advance = result - result % alignment;
-            if (advance == 0) {
+            boolean all = first + now == count && result == bytes(buffers, first, now) - skip;
+            long kept = all ? result : kept(offset + done + result, result, again);
+            if (kept == 0 && (again || result == 0)) {
                 return -EIO;
             }
-            done += advance;
-            skip += advance;
+            again = kept == 0;
+            done += kept;
+            skip += kept;
         }
+    }
+
+    private static long bytes(MemorySegment[] buffers, int first, int count) {
+        long bytes = 0;
+        for (int i = first; i < first + count; i++) {
+            bytes += buffers[i].byteSize();
+        }
+        return bytes;
     }
 
     /** fallocate(2), made again while interrupted. */

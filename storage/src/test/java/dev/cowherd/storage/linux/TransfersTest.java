@@ -26,6 +26,8 @@ class TransfersTest {
         final byte[] file = new byte[FILE_BYTES];
         final Deque<Integer> script = new ArrayDeque<>();
         final List<String> calls = new ArrayList<>();
+        /** What comes in between after the next write; then nothing does. */
+        Runnable afterTheNext = () -> {};
 
         ScriptedKernel() {
             new SplittableRandom(1).nextBytes(file);
@@ -56,6 +58,7 @@ class TransfersTest {
             }
             int count = (int) Math.min(step, buffer.byteSize());
             MemorySegment.copy(buffer, ValueLayout.JAVA_BYTE, 0, file, (int) offset, count);
+            comeInBetween();
             return count;
         }
 
@@ -89,7 +92,14 @@ class TransfersTest {
                 MemorySegment.copy(rest, ValueLayout.JAVA_BYTE, 0, file, (int) (offset + done), now);
                 done += now;
             }
+            comeInBetween();
             return done;
+        }
+
+        private void comeInBetween() {
+            Runnable now = afterTheNext;
+            afterTheNext = () -> {};
+            now.run();
         }
 
         @Override
@@ -207,7 +217,44 @@ class TransfersTest {
             assertThat(kernel.file[100 + i]).isEqualTo((byte) 42);
         }
         assertThat(kernel.calls)
-                .containsExactly("pwrite 1000@100", "pwrite 999@101", "pwrite 999@101", "pwrite 499@601");
+                .containsExactly("pwrite 1000@100", "pwrite 1000@100", "pwrite 1000@100", "pwrite 588@512");
+    }
+
+    @Test
+    void twoWritesOfASectorOfWhichOneComesShortInTheMiddleLeaveItWhole() {
+        for (int moved : new int[] {700, 200, 512}) {
+            leavesSectorsWhole(moved, false);
+            leavesSectorsWhole(moved, true);
+        }
+    }
+
+    private void leavesSectorsWhole(int moved, boolean vectored) {
+        kernel.calls.clear();
+        MemorySegment[] ones = {
+            Arena.ofAuto().allocate(300).fill((byte) 1),
+            Arena.ofAuto().allocate(724).fill((byte) 1)
+        };
+        MemorySegment twos = Arena.ofAuto().allocate(1024).fill((byte) 2);
+        kernel.script.add(moved);
+        kernel.afterTheNext = () -> new Transfers(kernel, 1).write(3, 1024, twos);
+        Transfers transfers = new Transfers(kernel, 1);
+        long written = vectored
+                ? transfers.writev(3, 1024, ones, 2)
+                : transfers.write(3, 1024, Arena.ofAuto().allocate(1024).fill((byte) 1));
+        assertThat(written).isEqualTo(1024);
+        assertThat(kernel.calls).hasSize(3);
+        for (int i = 0; i < 1024; i++) {
+            byte last = (byte) (i < 512 && moved >= 512 ? 2 : 1);
+            assertThat(kernel.file[1024 + i]).as("byte %d", i).isEqualTo(last);
+        }
+    }
+
+    @Test
+    void aSectorIsNotCutWhereOneCallTakesNoMoreSegments() {
+        MemorySegment[] buffers = new MemorySegment[1100];
+        java.util.Arrays.fill(buffers, buffer.asSlice(0, 1));
+        assertThat(new Transfers(kernel, 1).writev(3, 100, buffers, 1100)).isEqualTo(1100);
+        assertThat(kernel.calls).containsExactly("pwritev 1024@100", "pwritev 176@1024");
     }
 
     @Test
@@ -216,6 +263,28 @@ class TransfersTest {
         MemorySegment blocks = Arena.ofAuto().allocate(1024);
         assertThat(new Transfers(kernel, 512).write(3, 512, blocks)).isEqualTo(1024);
         assertThat(kernel.calls).containsExactly("pwrite 1024@512", "pwrite 512@1024");
+    }
+
+    @Test
+    void aKernelThatNeverTakesASectorAtOnceIsCarriedOnWhereItStopped() {
+        buffer.fill((byte) 43);
+        kernel.script.addAll(List.of(100, 100, 200, 200, 60, 60));
+        assertThat(new Transfers(kernel, 1).write(3, 0, buffer.asSlice(0, 512))).isEqualTo(512);
+        assertThat(kernel.calls)
+                .containsExactly(
+                        "pwrite 512@0",
+                        "pwrite 512@0",
+                        "pwrite 412@100",
+                        "pwrite 412@100",
+                        "pwrite 212@300",
+                        "pwrite 212@300",
+                        "pwrite 152@360");
+        kernel.calls.clear();
+        kernel.script.addAll(List.of(100, 100));
+        MemorySegment[] buffers = {buffer.asSlice(0, 50), buffer.asSlice(50, 462)};
+        assertThat(new Transfers(kernel, 1).writev(3, 0, buffers, 2)).isEqualTo(512);
+        assertThat(kernel.calls).containsExactly("pwritev 2@0", "pwritev 2@0", "pwritev 1@100");
+        assertThat(kernel.file).startsWith(new byte[] {43, 43, 43});
     }
 
     @Test
