@@ -9,19 +9,21 @@ import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
-/** Holds the first operation of a kind just before it reaches the host, for as long as a test wants. */
+/** Holds the first operation of a kind just before it reaches the host, or just after, for as long as a test wants. */
 final class HeldStorage extends InterceptingStorage {
     /** One operation to be held; shared by all handles. */
     static final class Hold {
         private final AtomicReference<@Nullable Predicate<Request>> wanted;
+        private final boolean after;
         private final CountDownLatch reached = new CountDownLatch(1);
         private final CountDownLatch released = new CountDownLatch(1);
         /** Lets go on who was held on a fiber. */
         private @Nullable Runnable leftFiber;
 
         /** Holds the first operation, from now on, that this is true of. */
-        Hold(Predicate<Request> wanted) {
+        Hold(Predicate<Request> wanted, boolean after) {
             this.wanted = new AtomicReference<>(wanted);
+            this.after = after;
         }
 
         /** Waits until the operation is there. */
@@ -65,7 +67,14 @@ final class HeldStorage extends InterceptingStorage {
         private volatile @Nullable Hold hold;
 
         Hold next(Predicate<Request> wanted) {
-            Hold made = new Hold(wanted);
+            Hold made = new Hold(wanted, false);
+            hold = made;
+            return made;
+        }
+
+        /** The same, once the host has done it. */
+        Hold nextDone(Predicate<Request> wanted) {
+            Hold made = new Hold(wanted, true);
             hold = made;
             return made;
         }
@@ -80,8 +89,17 @@ final class HeldStorage extends InterceptingStorage {
 
     @Override
     protected void begin(Request request) {
+        meet(request, false);
+    }
+
+    @Override
+    protected void end(Request request) {
+        meet(request, true);
+    }
+
+    private void meet(Request request, boolean after) {
         Hold hold = holds.hold;
-        Predicate<Request> wanted = hold == null ? null : hold.wanted.get();
+        Predicate<Request> wanted = hold == null || hold.after != after ? null : hold.wanted.get();
         if (hold != null && wanted != null && wanted.test(request) && hold.wanted.compareAndSet(wanted, null)) {
             try {
                 hold.hold();

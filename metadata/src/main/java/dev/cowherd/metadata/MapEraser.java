@@ -20,6 +20,7 @@ final class MapEraser {
     private final Ownership ownership;
     private final Epochs epochs;
     private final InFlight inFlight;
+    private final KeptClusters kept;
     private final Geometry geometry;
     private final int clusterBits;
     private final long clusterBytes;
@@ -28,12 +29,19 @@ final class MapEraser {
     private final boolean external;
     private final boolean zeroFlag;
 
-    MapEraser(ImageMap map, FlushProcedure flush, Ownership ownership, Epochs epochs, InFlight inFlight) {
+    MapEraser(
+            ImageMap map,
+            FlushProcedure flush,
+            Ownership ownership,
+            Epochs epochs,
+            InFlight inFlight,
+            KeptClusters kept) {
         this.map = map;
         this.flush = flush;
         this.ownership = ownership;
         this.epochs = epochs;
         this.inFlight = inFlight;
+        this.kept = kept;
         this.geometry = map.geometry();
         this.clusterBits = geometry.clusterBits();
         this.clusterBytes = geometry.clusterBytes();
@@ -166,6 +174,8 @@ final class MapEraser {
     private void change(Slice slice, long at, long end, Mode mode, long belowBytes, EraseStep step) {
         DropCollector drops = new DropCollector(geometry, external);
         boolean changed = false;
+        long keptFirst = Long.MAX_VALUE;
+        long keptEnd = 0;
         long done = at;
         EraseStep.Kind kind = EraseStep.Kind.DONE;
         long host = 0;
@@ -173,7 +183,7 @@ final class MapEraser {
             int entry = entry(done);
             long word = slice.word(extended ? 2 * entry : entry);
             long clusterEnd = Math.min(end, (done & -clusterBytes) + clusterBytes);
-            if (external && extended) {
+            if (extended && (external || !isWhole(done, clusterEnd))) {
                 clusterEnd = sameAllocation(slice.word(2 * entry + 1), done, clusterEnd);
             }
             EraseStep.Kind here = kindOf(slice, entry, word, done, clusterEnd, mode, belowBytes);
@@ -185,11 +195,19 @@ final class MapEraser {
                 break;
             }
             if (here == EraseStep.Kind.DONE) {
-                changed |= extended
+                boolean now = extended
                         ? changePair(slice, entry, done, clusterEnd, mode, belowBytes, drops)
                         : changeWord(slice, entry, word, done, mode, belowBytes, drops);
+                changed |= now;
+                if (now && L2Entry.isAllocated(slice.word(extended ? 2 * entry : entry), false)) {
+                    keptFirst = Math.min(keptFirst, done >>> clusterBits);
+                    keptEnd = (done >>> clusterBits) + 1;
+                }
             }
             done = clusterEnd;
+        }
+        if (keptFirst < keptEnd) {
+            kept.add(keptFirst, keptEnd);
         }
         if (changed) {
             List<Dropped> dropped = drops.stamped(epochs);
@@ -211,8 +229,16 @@ final class MapEraser {
             // The data file must read as the guest does, so its bytes go and the entry stays.
             return EraseStep.Kind.ERASE_HOST;
         }
-        if (extended && L2Entry.isCompressed(word) && !isWhole(at, end)) {
-            return EraseStep.Kind.WRITE_ZEROS;
+        if (extended && !isWhole(at, end)) {
+            if (L2Entry.isCompressed(word)) {
+                return EraseStep.Kind.WRITE_ZEROS;
+            }
+            if (L2Entry.copied(word) && Subclusters.allocated(slice.word(2 * entry + 1), subcluster(at))) {
+                // The host cluster stays, and with it requests in flight that write these subclusters in place. If the
+                // entry said
+                // zeros, a later write would have to share them with those; the host does both in some order.
+                return EraseStep.Kind.ERASE_HOST;
+            }
         }
         if (!zeroFlag) {
             boolean nothingBelow = (at & -clusterBytes) >= belowBytes;

@@ -26,6 +26,7 @@ final class MapWriter {
     private final Ownership ownership;
     private final Epochs epochs;
     private final InFlight inFlight;
+    private final KeptClusters kept;
     private final Geometry geometry;
     private final int clusterBits;
     private final long clusterBytes;
@@ -39,13 +40,15 @@ final class MapWriter {
             FlushProcedure flush,
             Ownership ownership,
             Epochs epochs,
-            InFlight inFlight) {
+            InFlight inFlight,
+            KeptClusters kept) {
         this.map = map;
         this.allocator = allocator;
         this.flush = flush;
         this.ownership = ownership;
         this.epochs = epochs;
         this.inFlight = inFlight;
+        this.kept = kept;
         this.geometry = map.geometry();
         this.clusterBits = geometry.clusterBits();
         this.clusterBytes = geometry.clusterBytes();
@@ -151,6 +154,17 @@ final class MapWriter {
         return L2Entry.isAllocated(word, external) && !L2Entry.isZeroFlag(word) ? Need.IN_PLACE : Need.ENTRY;
     }
 
+    /**
+     * What a write needs that has the cluster to itself. If all of the cluster was made zeros and old requests may still be at its host
+     * cluster, it needs another one. Where a part holds data, the old requests do not know the host cluster, or know it rightly.
+     */
+    private Need needAlone(long word, long bitmap, long from, long end) {
+        Need need = need(word, bitmap, from, end);
+        boolean holdsData = extended && (bitmap & Subclusters.ALL_ALLOCATED) != 0;
+        boolean own = need == Need.ENTRY && !external && !holdsData;
+        return own && kept.mayBeInUse(from >>> clusterBits) ? Need.CLUSTER : need;
+    }
+
     private int subcluster(long at) {
         return (int) (at & (clusterBytes - 1)) >>> geometry.subclusterBits();
     }
@@ -185,7 +199,7 @@ final class MapWriter {
         int entry = entry(at);
         long firstEnd = Math.min(end, (at & -clusterBytes) + clusterBytes);
         long word = wordAt(slice, entry);
-        Need need = need(word, bitmapAt(slice, entry, word), at, firstEnd);
+        Need need = needAlone(word, bitmapAt(slice, entry, word), at, firstEnd);
         if (need == Need.IN_PLACE) {
             return false;
         }
@@ -220,7 +234,7 @@ final class MapWriter {
         }
         long word = wordAt(slice, entry + count);
         long bitmap = bitmapAt(slice, entry + count, word);
-        if (need(word, bitmap, next, Math.min(end, next + clusterBytes)) != need) {
+        if (needAlone(word, bitmap, next, Math.min(end, next + clusterBytes)) != need) {
             return false;
         }
         long first = wordAt(slice, entry);

@@ -57,8 +57,9 @@ public final class WritableImage {
         this.flush = new FlushProcedure(map, imageHeader, allocator, gate, health, settings.cacheBytes, settings.waits);
         InFlight inFlight = new InFlight(settings.waits);
         Ownership ownership = new Ownership(map, allocator, flush, epochs, settings.waits);
-        this.writer = new MapWriter(map, allocator, flush, ownership, epochs, inFlight);
-        this.eraser = new MapEraser(map, flush, ownership, epochs, inFlight);
+        KeptClusters kept = new KeptClusters(epochs);
+        this.writer = new MapWriter(map, allocator, flush, ownership, epochs, inFlight, kept);
+        this.eraser = new MapEraser(map, flush, ownership, epochs, inFlight, kept);
     }
 
     /**

@@ -1,0 +1,245 @@
+package dev.cowherd.proof;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.cowherd.image.Disk;
+import dev.cowherd.image.DiskOptions;
+import dev.cowherd.image.DiskQueue;
+import dev.cowherd.image.ZeroMode;
+import dev.cowherd.storage.Storage;
+import dev.cowherd.storage.filter.Operation;
+import dev.cowherd.storage.filter.RecordStorage;
+import dev.cowherd.storage.filter.Request;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Predicate;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * Clusters that become zeros and keep their place on the host, while a request from before is on its way to that place and another one
+ * writes the cluster anew: what guests see is what some order of the requests gives.
+ */
+@Timeout(value = 120, unit = TimeUnit.SECONDS)
+class KeptClustersTest {
+    private static final byte OLD = 1;
+    private static final byte LATE = 2;
+    private static final byte NEW = 3;
+
+    /** What is zeroed and written. */
+    enum Part {
+        CLUSTER(12, 4096),
+        ALL_SUBCLUSTERS(16, 65536),
+        A_SUBCLUSTER(16, 2048);
+
+        private final int clusterBits;
+        private final int bytes;
+
+        Part(int clusterBits, int bytes) {
+            this.clusterBits = clusterBits;
+            this.bytes = bytes;
+        }
+
+        private Shape shape() {
+            Shape plain = Shape.plain(clusterBits);
+            return this == CLUSTER ? plain : plain.withExtended();
+        }
+
+        private long offset() {
+            return (3L << clusterBits) + 4L * bytes % (1L << clusterBits);
+        }
+
+        private MemorySegment filled(byte value) {
+            return Arena.ofAuto().allocate(bytes, 4096).fill(value);
+        }
+    }
+
+    private final ExecutorService others = Executors.newFixedThreadPool(2);
+    private final HeldStorage.Holds holds = new HeldStorage.Holds();
+    private final List<RecordStorage> records = new ArrayList<>();
+    private final List<AutoCloseable> open = new ArrayList<>();
+
+    @AfterEach
+    void end() throws Exception {
+        others.shutdown();
+        for (AutoCloseable one : open.reversed()) {
+            one.close();
+        }
+    }
+
+    private Disk diskWithOldBytes(Part part) throws IOException {
+        Disk disk = Rig.of(part.shape()).open(DiskOptions.defaults().withWritable(true), this::watched);
+        open.add(disk);
+        DiskQueue queue = queue(disk);
+        // All of the cluster, also where a part is zeroed: the rest of it stays where it is.
+        long clusterBytes = 1L << part.clusterBits;
+        queue.write(
+                3 * clusterBytes, Arena.ofAuto().allocate(clusterBytes, 4096).fill(OLD));
+        queue.flush();
+        return disk;
+    }
+
+    private Storage watched(Storage storage) {
+        RecordStorage record = new RecordStorage(storage);
+        records.add(record);
+        return new HeldStorage(record, holds);
+    }
+
+    private DiskQueue queue(Disk disk) throws IOException {
+        DiskQueue queue = disk.openQueue();
+        open.add(queue);
+        return queue;
+    }
+
+    private Future<Void> meanwhile(Callable<Void> work) {
+        return others.submit(work);
+    }
+
+    private Future<Void> write(Disk disk, Part part, byte value) throws IOException {
+        DiskQueue queue = queue(disk);
+        return meanwhile(() -> {
+            queue.write(part.offset(), part.filled(value));
+            return null;
+        });
+    }
+
+    private static Predicate<Request> of(Operation operation, Part part) {
+        return request -> request.operation() == operation && request.length() == part.bytes;
+    }
+
+    private static byte value(DiskQueue queue, Part part) throws IOException {
+        MemorySegment seen = part.filled((byte) 99);
+        queue.read(part.offset(), seen);
+        byte value = seen.get(ValueLayout.JAVA_BYTE, 0);
+        assertThat(seen.mismatch(part.filled(value))).as("all of one value").isEqualTo(-1);
+        return value;
+    }
+
+    private static void end(Future<Void> work) throws Exception {
+        work.get(20, TimeUnit.SECONDS);
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void aWriteFromBeforeDoesNotComeBackOnceZerosWereSeen(Part part) throws Exception {
+        Disk disk = diskWithOldBytes(part);
+        DiskQueue busy = queue(disk);
+        HeldStorage.Hold late = holds.next(of(Operation.WRITE, part));
+        Future<Void> lateWrite = write(disk, part, LATE);
+        late.awaitReached();
+        busy.writeZeroes(part.offset(), part.bytes, ZeroMode.KEEP_ALLOCATED);
+        HeldStorage.Hold landed = holds.nextDone(of(Operation.WRITE, part));
+        Future<Void> newWrite = write(disk, part, NEW);
+        landed.awaitReached();
+        late.release();
+        end(lateWrite);
+        byte before = value(busy, part);
+        landed.release();
+        end(newWrite);
+        byte after = value(busy, part);
+        // The late write has ended before anybody looked: if it was not seen then, it came before what was.
+        assertThat(after).as("after %d was seen", before).isIn(before == LATE ? List.of(LATE, NEW) : List.of(NEW));
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void aReadFromBeforeDoesNotSeeWhatNobodyElseSeesYet(Part part) throws Exception {
+        Disk disk = diskWithOldBytes(part);
+        DiskQueue busy = queue(disk);
+        DiskQueue slow = queue(disk);
+        HeldStorage.Hold late = holds.next(of(Operation.READ, part));
+        MemorySegment seen = part.filled((byte) 99);
+        Future<Void> lateRead = meanwhile(() -> {
+            slow.read(part.offset(), seen);
+            return null;
+        });
+        late.awaitReached();
+        busy.writeZeroes(part.offset(), part.bytes, ZeroMode.KEEP_ALLOCATED);
+        HeldStorage.Hold landed = holds.nextDone(of(Operation.WRITE, part));
+        Future<Void> newWrite = write(disk, part, NEW);
+        landed.awaitReached();
+        late.release();
+        end(lateRead);
+        byte by = seen.get(ValueLayout.JAVA_BYTE, 0);
+        byte then = value(busy, part);
+        landed.release();
+        end(newWrite);
+        assertThat(by).isIn(OLD, (byte) 0, NEW);
+        assertThat(then).as("after %d was seen", by).isIn(by == NEW ? List.of(NEW) : List.of((byte) 0, NEW));
+        assertThat(value(busy, part)).isEqualTo(NEW);
+    }
+
+    /** Where no request is on its way, the place is kept indeed. */
+    @ParameterizedTest
+    @EnumSource
+    void withoutSuchRequestsTheClusterIsWrittenWhereItWas(Part part) throws Exception {
+        Disk disk = diskWithOldBytes(part);
+        DiskQueue queue = queue(disk);
+        List<Long> places = new ArrayList<>();
+        for (int i = 0; i < 3; i++) {
+            records.forEach(RecordStorage::forget);
+            queue.write(part.offset(), part.filled(NEW));
+            records.stream()
+                    .flatMap(record -> record.requests(Operation.WRITE).stream())
+                    .filter(request -> request.length() == part.bytes)
+                    .forEach(request -> places.add(request.offset()));
+            queue.writeZeroes(part.offset(), part.bytes, ZeroMode.KEEP_ALLOCATED);
+            assertThat(value(queue, part)).isZero();
+        }
+        assertThat(places).hasSize(3);
+        assertThat(places.stream().distinct()).hasSize(1);
+    }
+
+    /** What is remembered is bounded, and errs on the safe side. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void manyClustersMayBeKeptWhileOneRequestIsSlow(boolean last) throws Exception {
+        Part part = Part.CLUSTER;
+        Disk disk = diskWithOldBytes(part);
+        DiskQueue busy = queue(disk);
+        int clusters = (int) (part.shape().sizeBytes() / part.bytes);
+        for (int i = 0; i < clusters; i++) {
+            busy.write((long) i * part.bytes, part.filled(OLD));
+        }
+        // All others lie behind it, or all before it.
+        long inUse = last ? (long) (clusters - 1) * part.bytes : 0;
+        HeldStorage.Hold late = holds.next(of(Operation.WRITE, part));
+        DiskQueue slow = queue(disk);
+        Future<Void> lateWrite = meanwhile(() -> {
+            slow.write(inUse, part.filled(LATE));
+            return null;
+        });
+        late.awaitReached();
+        busy.writeZeroes(inUse, part.bytes, ZeroMode.KEEP_ALLOCATED);
+        for (int round = 0; round < 2; round++) {
+            for (int i = 2; i < clusters - 2; i++) {
+                busy.writeZeroes((long) i * part.bytes, part.bytes, ZeroMode.KEEP_ALLOCATED);
+            }
+            for (int i = 2; i < clusters - 2; i++) {
+                busy.write((long) i * part.bytes, part.filled(NEW));
+            }
+        }
+        busy.write(inUse, part.filled(NEW));
+        late.release();
+        end(lateWrite);
+        MemorySegment seen = part.filled((byte) 99);
+        busy.read(inUse, seen);
+        assertThat(seen.mismatch(part.filled(NEW))).isEqualTo(-1);
+        for (int i = 2; i < clusters - 2; i++) {
+            busy.read((long) i * part.bytes, seen);
+            assertThat(seen.mismatch(part.filled(NEW))).as("cluster %d", i).isEqualTo(-1);
+        }
+    }
+}
