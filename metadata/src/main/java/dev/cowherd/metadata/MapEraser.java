@@ -234,9 +234,8 @@ final class MapEraser {
                 return EraseStep.Kind.WRITE_ZEROS;
             }
             if (L2Entry.copied(word) && Subclusters.allocated(slice.word(2 * entry + 1), subcluster(at))) {
-                // The host cluster stays, and with it requests in flight that write these subclusters in place. If the
-                // entry said
-                // zeros, a later write would have to share them with those; the host does both in some order.
+                // Requests in flight may write these subclusters in place. If the entry said zeros, a later write would
+                // share the place with those; the host does both in some order.
                 return EraseStep.Kind.ERASE_HOST;
             }
         }
