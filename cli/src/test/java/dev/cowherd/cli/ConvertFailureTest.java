@@ -13,7 +13,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -153,8 +152,7 @@ final class ConvertFailureTest {
                 CommandRun.ownProcess("convert", "-r", "1M", "-S", "0", image.toString(), target.toString());
         try (RunningPeer peer = RunningPeer.start(command).awaitFile(target)) {
             Processes.run("kill", "-INT", Long.toString(peer.process().pid())).orFail();
-            assertThat(peer.process().waitFor(60, TimeUnit.SECONDS)).isTrue();
-            assertThat(peer.process().exitValue()).isEqualTo(130);
+            assertThat(peer.awaitEnd().exit()).isEqualTo(130);
         }
         assertThat(target).doesNotExist();
     }

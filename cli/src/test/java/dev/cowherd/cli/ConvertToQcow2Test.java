@@ -16,7 +16,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.IntStream;
@@ -232,12 +231,10 @@ final class ConvertToQcow2Test {
         command.addAll(List.of(flags));
         command.addAll(List.of(image.toString(), target.toString()));
         try (RunningPeer peer = RunningPeer.start(CommandRun.ownProcess(command.toArray(String[]::new)))
-                .awaitFile(target)) {
-            // It shows progress once the target is open.
-            assertThat(peer.process().getInputStream().readNBytes(40)).hasSize(40);
+                // It shows progress once the target is open, and more of it once the copy is under way.
+                .awaitSaid("%)\r    (")) {
             Processes.run("kill", "-INT", Long.toString(peer.process().pid())).orFail();
-            assertThat(peer.process().waitFor(60, TimeUnit.SECONDS)).isTrue();
-            assertThat(peer.process().exitValue()).isEqualTo(130);
+            assertThat(peer.awaitEnd().exit()).isEqualTo(130);
         }
     }
 

@@ -67,7 +67,8 @@ class KilledServerTest {
             }
             clients.add(Thread.ofPlatform().start(() -> flush(uri)));
             server.await("enough writes and flushes", () -> writes.get() >= killAt && flushes.get() >= 3);
-            server.process().destroyForcibly().waitFor();
+            server.process().destroyForcibly();
+            server.awaitEnd();
             for (Thread client : clients) {
                 client.join();
             }

@@ -2,6 +2,8 @@ package dev.cowherd.testkit;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.io.Reader;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -9,11 +11,14 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 
 /** Runs programs to their end, bounded in time, with both outputs drained while they run. */
 public final class Processes {
     /** Generous: a peer on a busy machine is slow, only one that hangs reaches this. */
     private static final Duration LIMIT = Duration.ofMinutes(3);
+
+    private static final int CHUNK_CHARS = 8192;
 
     private static final Executor DRAINS =
             work -> Thread.ofVirtual().name("drain").start(work);
@@ -66,11 +71,22 @@ public final class Processes {
         }
     }
 
-    static CompletableFuture<String> drain(InputStream stream) {
+    private static CompletableFuture<String> drain(InputStream stream) {
+        return drain(stream, text -> {});
+    }
+
+    /** Reads a stream to its end on a thread of its own, and tells of each piece as it comes. */
+    static CompletableFuture<String> drain(InputStream stream, Consumer<String> pieces) {
         return CompletableFuture.supplyAsync(
                 () -> {
-                    try {
-                        return new String(stream.readAllBytes(), StandardCharsets.UTF_8);
+                    try (Reader reader = new InputStreamReader(stream, StandardCharsets.UTF_8)) {
+                        StringBuilder all = new StringBuilder();
+                        char[] chunk = new char[CHUNK_CHARS];
+                        for (int count = reader.read(chunk); count >= 0; count = reader.read(chunk)) {
+                            all.append(chunk, 0, count);
+                            pieces.accept(new String(chunk, 0, count));
+                        }
+                        return all.toString();
                     } catch (IOException e) {
                         throw new UncheckedIOException(e);
                     }

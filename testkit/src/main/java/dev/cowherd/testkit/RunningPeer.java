@@ -20,12 +20,13 @@ public final class RunningPeer implements AutoCloseable {
 
     private final List<String> command;
     private final Process process;
-    private final CompletableFuture<String> said;
+    private final StringBuilder said = new StringBuilder();
+    private final CompletableFuture<String> saidAll;
 
     private RunningPeer(List<String> command) {
         this.command = command;
         this.process = Processes.start(new ProcessBuilder(command).redirectErrorStream(true));
-        this.said = Processes.drain(process.getInputStream());
+        this.saidAll = Processes.drain(process.getInputStream(), this::hear);
     }
 
     /**
@@ -63,7 +64,7 @@ public final class RunningPeer implements AutoCloseable {
         while (!condition.getAsBoolean()) {
             if (!process.isAlive()) {
                 throw new AssertionError(String.join(" ", command) + " ended with " + process.exitValue() + " before "
-                        + what + ": " + said.join());
+                        + what + ": " + saidAll.join());
             }
             if (System.nanoTime() > end) {
                 throw new AssertionError(String.join(" ", command) + ": no sign of " + what + " within " + PATIENCE);
@@ -74,12 +75,36 @@ public final class RunningPeer implements AutoCloseable {
     }
 
     /**
-     * The process, for its number and for signals.
+     * Waits until the program has said something, on standard output or error.
      *
-     * @return the process
+     * @param text part of what it says
+     * @return this
+     * @throws AssertionError if the program ends first, or does not say it within half a minute
      */
-    public Process process() {
-        return process;
+    public RunningPeer awaitSaid(String text) {
+        return await("the text " + text, () -> hasSaid(text));
+    }
+
+    private void hear(String text) {
+        synchronized (said) {
+            said.append(text);
+        }
+    }
+
+    private boolean hasSaid(String text) {
+        synchronized (said) {
+            return said.indexOf(text) >= 0;
+        }
+    }
+
+    /**
+     * The process, for its number and for signals. Not its streams: they are read here, and a second reader would take
+     * part of what is said.
+     *
+     * @return the handle of the process
+     */
+    public ProcessHandle process() {
+        return process.toHandle();
     }
 
     /**
@@ -97,7 +122,7 @@ public final class RunningPeer implements AutoCloseable {
             Thread.currentThread().interrupt();
             throw new AssertionError("interrupted while waiting for " + String.join(" ", command), e);
         }
-        return new Ran(command, process.exitValue(), said.join(), "");
+        return new Ran(command, process.exitValue(), saidAll.join(), "");
     }
 
     /** Kills the program if it still runs, and waits for its end. */

@@ -56,7 +56,7 @@ final class PeersTest {
         Files.write(image, new byte[4096]);
         Path socket =
                 Files.createTempDirectory(Path.of("/tmp"), "cowherd-peers").resolve("s");
-        Process process;
+        ProcessHandle process;
         try (RunningPeer server = RunningPeer.start(List.of(
                 Peers.qemu10("qemu-nbd").toString(),
                 "-t",
