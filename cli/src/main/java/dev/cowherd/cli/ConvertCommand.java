@@ -33,9 +33,7 @@ final class ConvertCommand implements Command {
             Path target = in.path(args.target);
             refuseSources(disks, target, args.target);
             SectorDisk source = new SectorDisk(disks);
-            try (ConvertTarget output = openTarget(in, target, source.sizeBytes(), targetCache, args)) {
-                copy(in, source, output, args);
-            }
+            convert(in, source, target, targetCache, args);
             return 0;
         } finally {
             closeAll(disks);
@@ -103,22 +101,42 @@ final class ConvertCommand implements Command {
         }
     }
 
-    private static void copy(Invocation in, SectorDisk source, ConvertTarget output, ConvertArguments args)
+    /** Ctrl-C is watched for from before the target is there: what is half made must not stay. */
+    private static void convert(Invocation in, SectorDisk source, Path path, CacheMode cache, ConvertArguments args)
+            throws IOException, CommandException {
+        boolean existed = Files.exists(path);
+        try (CtrlC ctrlC = new CtrlC(Thread.currentThread()::interrupt)) {
+            ConvertTarget opened;
+            try {
+                opened = openTarget(in, path, source.sizeBytes(), cache, args);
+            } catch (CommandException e) {
+                // Only making a target takes long enough to be interrupted in; one that is there was opened or not.
+                if (!ctrlC.pressed() || args.noCreate) {
+                    throw e;
+                }
+                String fate = existed ? " holds no image" : " removed";
+                throw new CommandException(CtrlC.EXIT_CODE, "interrupted; " + args.target + fate, e);
+            }
+            try (ConvertTarget output = opened) {
+                copy(in, source, output, args, ctrlC);
+            }
+        }
+    }
+
+    private static void copy(Invocation in, SectorDisk source, ConvertTarget output, ConvertArguments args, CtrlC ctrlC)
             throws CommandException {
         Progress progress = new Progress(in.out(), args.progress && !args.quiet, source.sizeBytes());
         Conversion.Options options = new Conversion.Options(args.sparseBytes, args.queues, args.bytesPerSecond);
         Conversion conversion = new Conversion(source, output, options, progress);
-        try (CtrlC ctrlC = new CtrlC(conversion::cancel)) {
-            try {
-                conversion.run();
-                output.finish();
-                progress.complete();
-            } catch (IOException | RuntimeException e) {
-                String fate = fateOf(output, e);
-                throw ctrlC.pressed()
-                        ? new CommandException(CtrlC.EXIT_CODE, "interrupted; " + fate)
-                        : new CommandException(Failures.lineOf(e) + "; " + fate, e);
-            }
+        try {
+            conversion.run();
+            output.finish();
+            progress.complete();
+        } catch (IOException | RuntimeException e) {
+            String fate = fateOf(output, e);
+            throw ctrlC.pressed()
+                    ? new CommandException(CtrlC.EXIT_CODE, "interrupted; " + fate)
+                    : new CommandException(Failures.lineOf(e) + "; " + fate, e);
         } finally {
             progress.end();
         }

@@ -64,6 +64,18 @@ final class InterruptedTest {
                 .contains("\"virtual-size\": " + (12L << 30));
     }
 
+    @Test
+    void aTargetWhoseSpaceIsBeingTakenIsRemoved() {
+        Path source = folder.resolve("source");
+        qemu.create(source, LARGE);
+        Path target = folder.resolve("target");
+        Ran ran = interrupted(
+                target, "convert", "-O", "qcow2", "-o", "preallocation=full", source.toString(), target.toString());
+        assertThat(ran.exit()).as(ran.out()).isEqualTo(130);
+        assertThat(ran.out()).isEqualTo("cowherd: interrupted; " + target + " removed\n");
+        assertThat(target).doesNotExist();
+    }
+
     private static Ran interrupted(Path image, String... command) {
         try (RunningPeer peer = RunningPeer.start(CommandRun.ownProcess(command))
                 .await("some of the space is written", () -> isUnderWay(image))) {
