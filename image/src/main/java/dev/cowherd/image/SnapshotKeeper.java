@@ -3,6 +3,7 @@ package dev.cowherd.image;
 import dev.cowherd.format.Header;
 import dev.cowherd.format.Limits;
 import dev.cowherd.format.Snapshot;
+import dev.cowherd.metadata.InternalSnapshots;
 import dev.cowherd.metadata.LayerHandles;
 import dev.cowherd.metadata.WritableImage;
 import java.io.IOException;
@@ -37,7 +38,7 @@ final class SnapshotKeeper {
         Header header = image.header();
         Snapshot added =
                 Snapshot.ofDisk(freeId(snapshots), name, now.getEpochSecond(), now.getNano(), header.sizeBytes());
-        top.snapshotsAre(image.createSnapshot(snapshots, added, handles));
+        top.snapshotsAre(new InternalSnapshots(image, handles).create(snapshots, added));
         return top.snapshots().getLast();
     }
 
@@ -62,11 +63,11 @@ final class SnapshotKeeper {
                         top.fileName(), "its disk had another size in snapshot '" + idOrName + "': " + why);
             }
         }
-        image.applySnapshot(top.snapshots(), wanted, handles);
+        new InternalSnapshots(image, handles).apply(top.snapshots(), wanted);
     }
 
     void delete(String idOrName) throws IOException {
-        top.snapshotsAre(image.deleteSnapshot(top.snapshots(), find(idOrName), handles));
+        top.snapshotsAre(new InternalSnapshots(image, handles).delete(top.snapshots(), find(idOrName)));
     }
 
     private Snapshot find(String idOrName) throws ChainException {

@@ -398,63 +398,6 @@ public final class WritableImage {
                 .toList());
     }
 
-    /**
-     * Creates an internal snapshot of the disk as it is. No request is in flight; all or nothing, at every cut.
-     *
-     * @param snapshots the image's snapshots
-     * @param added the new one, without an L1 table
-     * @param handles handles on the image
-     * @return the snapshots now
-     * @throws IOException if the host fails, or a refcount would not fit its width
-     */
-    public List<Snapshot> createSnapshot(List<Snapshot> snapshots, Snapshot added, LayerHandles handles)
-            throws IOException {
-        prepareStructure(handles);
-        List<Snapshot> now = corruption.ask(handles, () -> new SnapshotChange(this, handles).create(snapshots, added));
-        reload(now, handles);
-        return now;
-    }
-
-    /**
-     * Makes the disk what a snapshot holds. No request is in flight; all or nothing, at every cut. To bitmaps all of the disk is dirty then.
-     *
-     * @param snapshots the image's snapshots
-     * @param wanted one of them
-     * @param handles handles on the image
-     * @throws IOException as for {@link #createSnapshot}
-     */
-    public void applySnapshot(List<Snapshot> snapshots, Snapshot wanted, LayerHandles handles) throws IOException {
-        prepareStructure(handles);
-        if (bitmaps != null) {
-            boolean sameSize = wanted.diskBytes(header()) == header().sizeBytes();
-            bitmaps.prepare(sameSize, handles.file());
-        }
-        corruption.guard(handles, () -> new SnapshotChange(this, handles).apply(snapshots, wanted));
-        if (bitmaps != null) {
-            bitmaps.resize(header().guestBytes());
-            bitmaps.allChanged();
-        }
-        reload(snapshots, handles);
-    }
-
-    /**
-     * Deletes a snapshot. No request is in flight; all or nothing, at every cut.
-     *
-     * @param snapshots the image's snapshots
-     * @param unwanted one of them
-     * @param handles handles on the image
-     * @return the snapshots now
-     * @throws IOException as for {@link #createSnapshot}
-     */
-    public List<Snapshot> deleteSnapshot(List<Snapshot> snapshots, Snapshot unwanted, LayerHandles handles)
-            throws IOException {
-        prepareStructure(handles);
-        List<Snapshot> now =
-                corruption.ask(handles, () -> new SnapshotChange(this, handles).delete(snapshots, unwanted));
-        reload(now, handles);
-        return now;
-    }
-
     void prepareStructure(LayerHandles handles) throws IOException {
         health.requireSound();
         header.prepareForWriting(handles.file(), bitmaps != null);
@@ -462,7 +405,7 @@ public final class WritableImage {
     }
 
     /** Goes by what is on disk now: tables have moved. Nothing is in flight and nothing dirty. */
-    private void reload(List<Snapshot> snapshots, LayerHandles handles) throws IOException {
+    void reload(List<Snapshot> snapshots, LayerHandles handles) throws IOException {
         Header now = header();
         afterSwitch(() -> {
             long[] table = readWords(handles.file(), now.refcountTableOffset(), tableEntries(now));
