@@ -2,6 +2,7 @@ package dev.cowherd.image;
 
 import dev.cowherd.format.Header;
 import dev.cowherd.format.Snapshot;
+import dev.cowherd.metadata.LayerHandles;
 import dev.cowherd.metadata.LayerMap;
 import dev.cowherd.metadata.WritableImage;
 import dev.cowherd.storage.Storage;
@@ -131,6 +132,9 @@ public final class Layer {
 
     void close() throws IOException {
         try (storage) {
+            if (writable != null) {
+                writable.releaseSpace(new LayerHandles(storage, dataStorage));
+            }
             if (dataStorage != null) {
                 dataStorage.close();
             }

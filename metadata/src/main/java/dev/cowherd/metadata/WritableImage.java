@@ -39,6 +39,7 @@ public final class WritableImage {
     final Epochs epochs = new Epochs();
     private final MapWriter writer;
     private final MapEraser eraser;
+    private final SpaceAhead spaceAhead;
     private @Nullable Bitmaps bitmaps;
 
     private WritableImage(
@@ -47,8 +48,10 @@ public final class WritableImage {
             Allocator allocator,
             ImageHeader imageHeader,
             Health health,
+            long fileBytes,
             Settings settings) {
         this.map = map;
+        this.spaceAhead = new SpaceAhead(fileBytes);
         this.header = imageHeader;
         this.allocator = allocator;
         this.health = health;
@@ -89,6 +92,7 @@ public final class WritableImage {
         Health health = new Health(map.path());
         ImageHeader imageHeader = new ImageHeader(header, health, settings.waits);
         long[] table = readWords(file, header.refcountTableOffset(), tableEntries(header));
+        long fileBytes = file.sizeBytes();
         Allocator allocator = new Allocator(
                 map.path(),
                 geometry,
@@ -96,8 +100,8 @@ public final class WritableImage {
                 () -> imageHeader.current().refcountTableOffset(),
                 new RefcountStore(geometry, table),
                 PlacesReader.read(file, map, header, snapshots, table),
-                file.sizeBytes());
-        WritableImage image = new WritableImage(map, header, allocator, imageHeader, health, settings);
+                fileBytes);
+        WritableImage image = new WritableImage(map, header, allocator, imageHeader, health, fileBytes, settings);
         image.bitmaps = Bitmaps.open(image, file, settings.waits, settings.warnings);
         return image;
     }
@@ -149,6 +153,9 @@ public final class WritableImage {
         try {
             beforeChange(at, length, handles);
             writer.prepare(at, length, handles, scratch, step);
+            if (!step.isInPlace() && handles.data() == null) {
+                spaceAhead.taken(handles.file(), step.hostOffset() + step.end() - step.start());
+            }
         } catch (CorruptImageException e) {
             throw corruption.mark(e, handles);
         }
@@ -372,6 +379,15 @@ public final class WritableImage {
             corruption.guard(handles, () -> stored.store(handles));
             settle(handles);
         }
+    }
+
+    /**
+     * Gives the host's space back that was set aside ahead of writes: to be called when no request is in flight and none will come.
+     *
+     * @param handles handles on the image
+     */
+    public void releaseSpace(LayerHandles handles) {
+        spaceAhead.release(handles.file());
     }
 
     /** The image's bitmaps, or null if it has none that are to be kept right. */

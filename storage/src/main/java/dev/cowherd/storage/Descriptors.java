@@ -2,6 +2,7 @@ package dev.cowherd.storage;
 
 import dev.cowherd.storage.linux.FileKind;
 import dev.cowherd.storage.linux.FileStat;
+import dev.cowherd.storage.linux.FileSystemStat;
 import dev.cowherd.storage.linux.Libc;
 import dev.cowherd.storage.linux.Transfers;
 import java.io.IOException;
@@ -74,8 +75,9 @@ final class Descriptors {
             try {
                 checked("statx", Libc.HOST.stat(fd, stat));
                 requireBytes(stat.kind());
-                long fileSystem = Libc.HOST.fileSystemType(fd);
-                if (fileSystem == PROC_MAGIC || fileSystem == SYSFS_MAGIC) {
+                FileSystemStat fileSystem = new FileSystemStat();
+                boolean known = Libc.HOST.statFileSystem(fd, fileSystem) == 0;
+                if (known && (fileSystem.type() == PROC_MAGIC || fileSystem.type() == SYSFS_MAGIC)) {
                     throw refused("is made up by the kernel; name a file or block device");
                 }
                 return new Opened(fd, stat.kind());

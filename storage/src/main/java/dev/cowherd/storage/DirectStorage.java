@@ -284,6 +284,21 @@ final class DirectStorage implements Storage {
         }
     }
 
+    @Override
+    public boolean reserve(long offset, long length) throws IOException {
+        return file.reserve(offset, length);
+    }
+
+    @Override
+    public void releaseReserve() throws IOException {
+        RangeHolds.Hold hold = holds.take(down(file.sizeBytes()), Long.MAX_VALUE);
+        try {
+            file.releaseReserve();
+        } finally {
+            holds.give(hold);
+        }
+    }
+
     /** Where a change that may move the file's end has to hold everything up to. */
     private long reach(long end) throws IOException {
         return up(end) <= file.sizeBytes() ? up(end) : Long.MAX_VALUE;

@@ -6,6 +6,7 @@ import dev.cowherd.storage.fiber.PlainTransfers;
 import dev.cowherd.storage.linux.FileCalls;
 import dev.cowherd.storage.linux.FileKind;
 import dev.cowherd.storage.linux.FileStat;
+import dev.cowherd.storage.linux.FileSystemStat;
 import dev.cowherd.storage.linux.Libc;
 import dev.cowherd.storage.linux.Transfers;
 import java.io.IOException;
@@ -30,6 +31,9 @@ public final class FileStorage implements Storage {
     private static final int FALLOC_FL_PUNCH_HOLE = 2;
     private static final int FALLOC_FL_ZERO_RANGE = 16;
     private static final int SYNC_FILE_RANGE_WRITE = 2;
+    /** What is set aside for one file is at most this part of what others find free. */
+    private static final long RESERVE_SHARE = 64;
+
     /** What a kernel, a sandbox or a kind of file says that has no sync_file_range: no error of the bytes. */
     private static final Set<Integer> REFUSALS = Set.of(
             Errno.ENOSYS.number(),
@@ -270,6 +274,32 @@ public final class FileStorage implements Storage {
         boolean refused = REFUSALS.contains((int) -result);
         if (!refused) {
             checked("sync_file_range", offset, result);
+        }
+    }
+
+    /**
+     * Only ext4 gains by it: it looks for space block by block at each write past what it has, and finds all of a reserve at once. XFS sets
+     * space aside by itself; tmpfs would take memory for it, and btrfs writes elsewhere all the same.
+     */
+    @Override
+    public boolean reserve(long offset, long length) throws IOException {
+        int open = writableDescriptor();
+        if (kind != FileKind.REGULAR) {
+            return false;
+        }
+        FileSystemStat host = new FileSystemStat();
+        return Libc.HOST.statFileSystem(open, host) == 0
+                && host.type() == FileSystemStat.EXT4
+                && host.availableBytes() / RESERVE_SHARE >= length
+                && transfers.fallocate(open, FALLOC_FL_KEEP_SIZE, offset, length) == 0;
+    }
+
+    /** Cutting a file to the size it has frees what lies behind; punching holes there does nothing. */
+    @Override
+    public void releaseReserve() throws IOException {
+        int open = writableDescriptor();
+        if (kind == FileKind.REGULAR) {
+            checked("ftruncate", -1, transfers.ftruncate(open, sizeBytes()));
         }
     }
 

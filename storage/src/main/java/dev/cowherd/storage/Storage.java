@@ -138,6 +138,27 @@ public interface Storage extends AutoCloseable {
     default void startWriteback(long offset, long length) throws IOException {}
 
     /**
+     * Lets the host set space aside for bytes that will be written past the end soon, so that it need not look for space at each write.
+     * The size stays, and so does what is read. Nothing needs it, so it never fails for what the host says. What is still set aside when
+     * no more is written is given back by {@link #releaseReserve()}.
+     *
+     * @param offset host offset in bytes, 0 or more
+     * @param length bytes, more than zero
+     * @return whether it was set aside; false where that gains nothing, space is short or the host cannot: asking again is no use then
+     * @throws IOException if the storage is closed or was opened read-only
+     */
+    default boolean reserve(long offset, long length) throws IOException {
+        return false;
+    }
+
+    /**
+     * Gives back the space that lies past the end. Nobody makes the storage grow meanwhile.
+     *
+     * @throws IOException if the host fails; the bytes are as they were
+     */
+    default void releaseReserve() throws IOException {}
+
+    /**
      * What the host knows of the bytes from an offset on. A storage that cannot tell answers that all is data.
      *
      * @param offset host offset in bytes, below {@link #sizeBytes()}

@@ -96,6 +96,22 @@ abstract class StorageContract {
     }
 
     @Test
+    void spaceSetAsideCannotBeSeen() throws IOException {
+        byte[] content = fill(8);
+        long size = storage.sizeBytes();
+        storage.reserve(size, 1 << 20);
+        storage.reserve(size + 12345, 1);
+        storage.releaseReserve();
+        storage.reserve(size, 1 << 20);
+        assertThat(storage.sizeBytes()).isEqualTo(size);
+        assertThat(read(storage, 0, ROOM)).isEqualTo(content);
+        assertThat(read(storage, size, 4096)).isEmpty();
+        storage.sync();
+        storage.releaseReserve();
+        assertThat(storage.sizeBytes()).isEqualTo(size);
+    }
+
+    @Test
     void aReadAtOrPastTheEndGivesNothing() throws IOException {
         fill(2);
         assertThat(read(storage, ROOM, 4096)).isEmpty();

@@ -171,6 +171,19 @@ public abstract class InterceptingStorage implements Storage {
     }
 
     @Override
+    public final boolean reserve(long offset, long length) throws IOException {
+        return pass(Operation.RESERVE, offset, length, () -> next.reserve(offset, length));
+    }
+
+    @Override
+    public final void releaseReserve() throws IOException {
+        pass(Operation.RELEASE, 0, 0, () -> {
+            next.releaseReserve();
+            return true;
+        });
+    }
+
+    @Override
     public final HostRange rangeAt(long offset) throws IOException {
         return pass(Operation.RANGE, offset, 0, () -> next.rangeAt(offset));
     }

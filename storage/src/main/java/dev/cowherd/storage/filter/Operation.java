@@ -18,6 +18,10 @@ public enum Operation {
     SYNC,
     /** The wish that the host begin to make a run durable. */
     WRITEBACK,
+    /** The wish that the host set space aside past the end. */
+    RESERVE,
+    /** The space past the end given back. */
+    RELEASE,
     /** The question what the host knows of a run. */
     RANGE,
     /** The question for the size or the space taken. */

@@ -196,11 +196,14 @@ public final class Libc implements FileCalls {
         }
     }
 
-    /** The magic number of the file system that an open file lies on, or minus errno. */
-    public long fileSystemType(int fd) {
+    /** What the kernel knows of the file system that an open file lies on. */
+    public long statFileSystem(int fd, FileSystemStat into) {
         MemorySegment room = CallState.current().struct();
         long result = call(FSTATFS, fd, room, 0, 0);
-        return result >= 0 ? room.get(JAVA_LONG, 0) : result;
+        if (result >= 0) {
+            into.decode(room);
+        }
+        return result;
     }
 
     private static long statx(int fd, MemorySegment path, int flags, FileStat into) {

@@ -33,6 +33,7 @@ public final class SimStorage implements Storage {
 
         long counted;
         long hits;
+        long reservedTo;
 
         Shared(String name, Power power, Pages pages) {
             this.name = name;
@@ -239,6 +240,35 @@ public final class SimStorage implements Storage {
             if (offset + length > shared.pages.sizeBytes()) {
                 resizeNoted(offset + length);
             }
+        }
+    }
+
+    /** Sets aside whatever is asked; nothing of it is in the diary, because nothing of it can be seen. */
+    @Override
+    public boolean reserve(long offset, long length) throws IOException {
+        synchronized (shared.power) {
+            begin(Operation.RESERVE, Math.min(offset, length));
+            shared.reservedTo = Math.max(shared.reservedTo, offset + length);
+            return true;
+        }
+    }
+
+    @Override
+    public void releaseReserve() throws IOException {
+        synchronized (shared.power) {
+            begin(Operation.RELEASE, 0);
+            shared.reservedTo = 0;
+        }
+    }
+
+    /**
+     * The space that is set aside past the end.
+     *
+     * @return bytes
+     */
+    public long reservedBytes() {
+        synchronized (shared.power) {
+            return Math.max(0, shared.reservedTo - shared.pages.sizeBytes());
         }
     }
 
