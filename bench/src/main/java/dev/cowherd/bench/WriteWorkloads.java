@@ -12,6 +12,10 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import org.jspecify.annotations.Nullable;
 
 /** The write lines of the table: overwriting, allocating, copying up, flushing, over NBD, discarding. */
@@ -129,34 +133,44 @@ final class WriteWorkloads {
         long bytes = fixtures.plainBytes();
         int clusters = (int) (bytes / CLUSTER);
         return List.of(
-                rounds.line(
-                        "64 KiB allocating write into an empty image, no flush",
-                        "qemu-img bench -w",
-                        1.5,
-                        "/s",
-                        () -> betterOfTwo(() -> ourSteps(null, CLUSTER, clusters, 0)),
-                        () -> theirSteps(null, CLUSTER, clusters, 0)),
+                allocating(
+                        "64 KiB allocating write into an empty image, no flush, 1 queue", null, CLUSTER, clusters, 1),
+                allocating("the same, 2 queues", null, CLUSTER, clusters, 2),
                 rounds.line(
                         "bare pwrite loop, 64 KiB each into a new raw file (what the machine gives)",
                         "qemu-img bench -w",
                         1.5,
                         "/s",
-                        () -> betterOfTwo(() -> bareSteps(null, clusters, 0)),
+                        () -> betterOfTwo(() -> bareSteps(null, clusters, 0, 1)),
                         () -> theirSteps(null, CLUSTER, clusters, 0)),
-                rounds.line(
-                        "4 KiB allocating write over a raw backing file",
-                        "qemu-img bench -w",
-                        1.5,
-                        "/s",
-                        () -> betterOfTwo(() -> ourSteps(raw, BLOCK, clusters, 0)),
-                        () -> theirSteps(raw, BLOCK, clusters, 0)),
+                allocating("4 KiB allocating write over a raw backing file, 1 queue", raw, BLOCK, clusters, 1),
+                allocating("the same, 2 queues", raw, BLOCK, clusters, 2),
                 rounds.line(
                         "bare pread and pwrite loop, 64 KiB each, raw to new raw (what the machine gives)",
                         "qemu-img bench -w",
                         1.5,
                         "/s",
-                        () -> betterOfTwo(() -> bareSteps(raw, clusters, 0)),
+                        () -> betterOfTwo(() -> bareSteps(raw, clusters, 0, 1)),
+                        () -> theirSteps(raw, BLOCK, clusters, 0)),
+                rounds.line(
+                        "the same bare loop, 2 threads (what the machine gives)",
+                        "qemu-img bench -w",
+                        1.5,
+                        "/s",
+                        () -> betterOfTwo(() -> bareSteps(raw, clusters, 0, 2)),
                         () -> theirSteps(raw, BLOCK, clusters, 0)));
+    }
+
+    /** QEMU's tool has one queue, whose requests keep two cores busy. */
+    private Line allocating(String title, @Nullable Path backing, int blockBytes, int clusters, int queues)
+            throws IOException {
+        return rounds.line(
+                title,
+                "qemu-img bench -w",
+                1.5,
+                "/s",
+                () -> betterOfTwo(() -> ourSteps(backing, blockBytes, clusters, 0, queues)),
+                () -> theirSteps(backing, blockBytes, clusters, 0));
     }
 
     List<Line> flush() throws IOException {
@@ -167,14 +181,14 @@ final class WriteWorkloads {
                         "qemu-img bench -w --flush-interval",
                         1.0,
                         "/s",
-                        () -> betterOfTwo(() -> ourSteps(null, CLUSTER, requests, 1000)),
+                        () -> betterOfTwo(() -> ourSteps(null, CLUSTER, requests, 1000, 1)),
                         () -> theirSteps(null, CLUSTER, requests, 1000)),
                 rounds.line(
                         "bare pwrite loop, fdatasync after each 1,000 (what the machine gives one thread)",
                         "qemu-img bench -w --flush-interval",
                         1.0,
                         "/s",
-                        () -> betterOfTwo(() -> bareSteps(null, requests, 1000)),
+                        () -> betterOfTwo(() -> bareSteps(null, requests, 1000, 1)),
                         () -> theirSteps(null, CLUSTER, requests, 1000)));
     }
 
@@ -183,62 +197,102 @@ final class WriteWorkloads {
         return Math.max(side.run(), side.run());
     }
 
-    /** Requests a second of one queue that writes the start of each cluster of a new image, compiled code assumed. */
-    private double ourSteps(@Nullable Path backing, int blockBytes, int requests, int flushInterval)
+    /** Requests a second of queues that write the start of each cluster of a new image, a share each, compiled code assumed. */
+    private double ourSteps(@Nullable Path backing, int blockBytes, int requests, int flushInterval, int queues)
             throws IOException {
         if (compiled.add(blockBytes)) {
             for (int i = 0; i < WARM_UPS; i++) {
                 Path image = fixtures.fresh("warmup.qcow2", (long) WARM_UP_REQUESTS * CLUSTER, backing);
-                steps(image, blockBytes, WARM_UP_REQUESTS, 1000);
+                steps(image, blockBytes, WARM_UP_REQUESTS, 1000, 1);
             }
         }
         Path image = fixtures.fresh("ours.qcow2", (long) requests * CLUSTER, backing);
-        return steps(image, blockBytes, requests, flushInterval);
+        return steps(image, blockBytes, requests, flushInterval, queues);
     }
 
-    private static double steps(Path image, int blockBytes, int requests, int flushInterval) throws IOException {
-        try (Disk disk = Disk.open(image, writable());
-                DiskQueue queue = disk.openQueue();
-                Arena arena = Arena.ofConfined()) {
-            MemorySegment buffer = arena.allocate(blockBytes, 4096).fill((byte) 1);
-            long start = System.nanoTime();
-            for (int i = 1; i <= requests; i++) {
-                queue.write((i - 1L) * CLUSTER, buffer);
-                if (flushInterval > 0 && i % flushInterval == 0) {
-                    queue.flush();
+    private static double steps(Path image, int blockBytes, int requests, int flushInterval, int queues)
+            throws IOException {
+        try (Disk disk = Disk.open(image, writable())) {
+            return perSecond(requests, queues, (first, end) -> {
+                try (DiskQueue queue = disk.openQueue();
+                        Arena arena = Arena.ofConfined()) {
+                    MemorySegment buffer = arena.allocate(blockBytes, 4096).fill((byte) 1);
+                    for (int i = first; i < end; i++) {
+                        queue.write((long) i * CLUSTER, buffer);
+                        if (flushInterval > 0 && (i + 1) % flushInterval == 0) {
+                            queue.flush();
+                        }
+                    }
                 }
-            }
-            return requests / ((System.nanoTime() - start) / 1e9);
+            });
         } finally {
             Files.delete(image);
         }
     }
 
-    /** Clusters a second that a loop writes to a new file, each read from another file before, if there is one. */
-    private double bareSteps(@Nullable Path from, int clusters, int syncInterval) throws IOException {
+    /** Clusters a second that loops write to a new file, a share each; each cluster is read from another file before, if there is one. */
+    private double bareSteps(@Nullable Path from, int clusters, int syncInterval, int threads) throws IOException {
         Path raw = Files.createFile(fixtures.folder().resolve("bare.raw"));
+        try {
+            return perSecond(clusters, threads, (first, end) -> bareShare(from, raw, first, end, syncInterval));
+        } finally {
+            Files.delete(raw);
+        }
+    }
+
+    private static void bareShare(@Nullable Path from, Path to, int first, int end, int syncInterval)
+            throws IOException {
         BareFile source = from == null ? null : new BareFile(from);
-        BareFile file = new BareFile(raw);
+        BareFile file = new BareFile(to);
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment buffer = arena.allocate(CLUSTER, 4096).fill((byte) 1);
-            long start = System.nanoTime();
-            for (int i = 1; i <= clusters; i++) {
-                long offset = (i - 1L) * CLUSTER;
+            for (int i = first; i < end; i++) {
+                long offset = (long) i * CLUSTER;
                 if (source != null) {
                     source.read(offset, buffer);
                 }
                 file.write(offset, buffer);
-                if (syncInterval > 0 && i % syncInterval == 0) {
+                if (syncInterval > 0 && (i + 1) % syncInterval == 0) {
                     file.sync();
                 }
             }
-            return clusters / ((System.nanoTime() - start) / 1e9);
         } finally {
             file.close();
             if (source != null) {
                 source.close();
             }
-            Files.delete(raw);
+        }
+    }
+
+    private interface Share {
+        void run(int first, int end) throws IOException;
+    }
+
+    /** How many a second were done of so many, each thread doing an equal share side by side. */
+    private static double perSecond(int count, int threads, Share share) throws IOException {
+        ExecutorService pool = Executors.newFixedThreadPool(threads);
+        try {
+            long start = System.nanoTime();
+            List<Future<?>> shares = new ArrayList<>();
+            for (int i = 0; i < threads; i++) {
+                int first = (int) ((long) count * i / threads);
+                int end = (int) ((long) count * (i + 1) / threads);
+                shares.add(pool.submit(() -> {
+                    share.run(first, end);
+                    return null;
+                }));
+            }
+            for (Future<?> each : shares) {
+                each.get();
+            }
+            return count / ((System.nanoTime() - start) / 1e9);
+        } catch (ExecutionException e) {
+            throw new IOException(e.getCause());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException("interrupted", e);
+        } finally {
+            pool.shutdown();
         }
     }
 
