@@ -105,9 +105,10 @@ class HostRequestsTest {
             queue.write(3 * CLUSTER, filled(2 * CLUSTER, 7));
             assertThat(requests("below.raw", Operation.READ)).isEmpty();
             queue.write(8 * CLUSTER, filled(CLUSTER - 4096, 7));
+            queue.write(10 * CLUSTER, filled(4096, 7));
             assertThat(requests("below.raw", Operation.READ))
                     .extracting(Request::offset, Request::length)
-                    .containsExactly(tuple(9L * CLUSTER - 4096, 4096L));
+                    .containsExactly(tuple(9L * CLUSTER - 4096, 4096L), tuple(10L * CLUSTER + 4096, CLUSTER - 4096L));
         }
     }
 
