@@ -164,13 +164,12 @@ public final class Disk implements AutoCloseable {
      * Which engine moves the bytes of a {@link RequestQueue} here. Where {@link Engine#AUTO} cannot have the ring, the disk's warnings hear
      * why, once.
      *
-     * @param depth how many requests the queue takes
      * @return {@link Engine#RING} or {@link Engine#SYNC}
      * @throws IOException if {@link Engine#RING} was asked for and cannot be had
      */
-    public Engine queueEngine(int depth) throws IOException {
+    public Engine queueEngine() throws IOException {
         Engine asked = options.engine();
-        if (asked == Engine.SYNC || (asked == Engine.AUTO && depth == 1)) {
+        if (asked == Engine.SYNC) {
             return Engine.SYNC;
         }
         Optional<String> refusal = FiberLoop.refusal();

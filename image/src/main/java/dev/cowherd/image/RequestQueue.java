@@ -156,7 +156,7 @@ public final class RequestQueue implements AutoCloseable {
     }
 
     static @Nullable FiberLoop loop(Disk disk, int depth) throws IOException {
-        return disk.queueEngine(depth) == Engine.RING ? FiberLoop.open(depth) : null;
+        return disk.queueEngine() == Engine.RING ? FiberLoop.open(depth) : null;
     }
 
     /**
