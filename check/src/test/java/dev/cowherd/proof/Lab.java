@@ -3,6 +3,7 @@ package dev.cowherd.proof;
 /** How long the proof runs, and where it starts. */
 final class Lab {
     private static final boolean LONG = "lab".equals(System.getProperty("cowherd.lab"));
+    private static final long SEED = Long.getLong("cowherd.seed", LONG ? System.nanoTime() : 20261122);
 
     private Lab() {}
 
@@ -16,8 +17,23 @@ final class Lab {
         return LONG ? lab : normal;
     }
 
-    /** The seed of a suite: fixed in a normal run, so that it is green or red for good; {@code -Dcowherd.seed} sets it. */
+    /** The seed of a run: fixed in a normal one, so that it is green or red for good; {@code -Dcowherd.seed} sets it. */
     static long seed() {
-        return Long.getLong("cowherd.seed", LONG ? System.nanoTime() : 20261122);
+        return SEED;
+    }
+
+    /** Some part of a suite. */
+    @FunctionalInterface
+    interface Part {
+        void run() throws Exception;
+    }
+
+    /** Runs a part of a suite; its failure then says which part it was, and the seed that plays it again. */
+    static void part(String name, Part part) {
+        try {
+            part.run();
+        } catch (Exception | AssertionError e) {
+            throw new AssertionError(name + " (-Dcowherd.seed=" + SEED + "): " + e.getMessage(), e);
+        }
     }
 }

@@ -10,16 +10,13 @@ import dev.cowherd.testkit.lab.Schedules;
 import dev.cowherd.testkit.lab.SteppedStorage;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Whenever the power goes: the image opens, the check finds at most leaks, and the guest finds what it was promised. */
 class PowerCutTest {
-    /** States asked for; a run that has fewer to offer gives what it has. */
-    private static final int STATES = Lab.count(27_500, 1_200_000);
-
+    private static final int STATES = Lab.count(20_000, 1_000_000);
     private static final int STRUCTURAL_STATES = Lab.count(4_000, 200_000);
     private static final Progress PROGRESS = new Progress(PowerCutTest.class, "states", STATES + STRUCTURAL_STATES);
 
@@ -50,49 +47,58 @@ class PowerCutTest {
         return shapes.stream();
     }
 
+    /** A state of the largest clusters takes as long to judge as thirty others, for the size of its tables. */
+    private static boolean isLarge(Shape shape) {
+        return shape.clusterBits() == 21;
+    }
+
+    /** How many of the states a shape's runs show; of all shapes together they are no fewer than asked for. */
+    private static long share(Shape shape, int runs) {
+        long weights = shapes().mapToLong(one -> isLarge(one) ? 1 : 8).sum();
+        long weight = isLarge(shape) ? 1 : 8;
+        return Math.ceilDiv(STATES * weight, weights * runs);
+    }
+
     @ParameterizedTest
     @MethodSource("shapes")
     void everyCutLeavesAnImageThatKeepsItsPromises(Shape shape) {
-        // A state of the largest clusters takes as long to judge as thirty others, for the size of its tables.
-        boolean large = shape.clusterBits() == 21;
-        int runs = large ? Lab.count(2, 8) : Lab.count(4, 40);
-        int requests = large ? 7 : 14;
-        long budget = STATES / (shapes().count() * Lab.count(large ? 8 : 4, 40));
-        AtomicLong judged = new AtomicLong();
+        int runs = isLarge(shape) ? Lab.count(2, 8) : Lab.count(4, 40);
         for (int i = 0; i < runs; i++) {
             long seed = Lab.seed() + i;
             Engine engine = Guests.engineOf(i);
-            Schedules.drawn(seed, 1).explore(steps -> {
-                Rig rig = Rig.of(shape);
-                DiskOptions options = DiskOptions.defaults()
-                        .withWritable(true)
-                        .withSliceCacheBytes(8192)
-                        .withWaits(signal -> steps.await(signal::isFired, "a signal"));
-                Disk disk = rig.open(options, storage -> new SteppedStorage(storage, steps));
-                // By the ring engine: four guests of one thread, or three and one.
-                Guests.work(
-                        engine,
-                        steps,
-                        disk,
-                        Guests.scripts(engine, rig, seed * 31, 2, requests),
-                        seed % 4 == 1 ? 4 : 3);
-                steps.run();
-                long running = rig.power.now();
-                disk.close();
-                judged.addAndGet(
-                        CrashStates.of(rig.power).withSeed(seed).atMost(budget).forEach(state -> {
-                            Rig after = rig.after(state);
-                            after.assertAtMostLeaks();
-                            rig.model.checkAfterCut(state.cut(), after.contents());
-                            PROGRESS.add(1);
-                            if (state.number() % 64 == 0) {
-                                after.assertCanGoOn(seed);
-                            }
-                        }));
-                assertThat(running).isPositive();
-            });
+            Lab.part(engine + ", run " + i, () -> cutGuests(shape, engine, seed, share(shape, runs)));
         }
-        assertThat(judged.get()).isGreaterThan(budget / 4);
+    }
+
+    private static void cutGuests(Shape shape, Engine engine, long seed, long states) {
+        Schedules.drawn(seed, 1).explore(steps -> {
+            Rig rig = Rig.of(shape);
+            DiskOptions options = DiskOptions.defaults()
+                    .withWritable(true)
+                    .withSliceCacheBytes(8192)
+                    .withWaits(signal -> steps.await(signal::isFired, "a signal"));
+            Disk disk = rig.open(options, storage -> new SteppedStorage(storage, steps));
+            int requests = isLarge(shape) ? 7 : 14;
+            // By the ring engine: four guests of one thread, or three and one.
+            Guests.work(
+                    engine, steps, disk, Guests.scripts(engine, rig, seed * 31, 2, requests), seed % 4 == 1 ? 4 : 3);
+            steps.run();
+            assertThat(rig.power.now()).as("changes before it is closed").isPositive();
+            disk.close();
+            long judged = CrashStates.of(rig.power)
+                    .withSeed(seed)
+                    .atMost(states)
+                    .forEach(state -> {
+                        Rig after = rig.after(state);
+                        after.assertAtMostLeaks();
+                        rig.model.checkAfterCut(state.cut(), after.contents());
+                        PROGRESS.add(1);
+                        if (state.number() % 64 == 0) {
+                            after.assertCanGoOn(seed);
+                        }
+                    });
+            assertThat(judged).as("states").isEqualTo(states);
+        });
     }
 
     static Stream<Shape> structuralShapes() {
@@ -112,31 +118,39 @@ class PowerCutTest {
     @MethodSource("structuralShapes")
     void everyCutOfAStructuralChangeLeavesItWholeOrNotThere(Shape shape) {
         int runs = Lab.count(4, 40);
-        long budget = STRUCTURAL_STATES / (structuralShapes().count() * runs);
+        long states = Math.ceilDiv(STRUCTURAL_STATES, structuralShapes().count() * runs);
         for (int i = 0; i < runs; i++) {
             long seed = Lab.seed() + 1000 + i;
             Engine engine = Guests.engineOf(i);
-            Schedules.drawn(seed, 1).explore(steps -> {
-                Rig rig = Rig.of(shape, StructureLoad.room(shape));
-                DiskOptions options = DiskOptions.defaults()
-                        .withWritable(true)
-                        .withSliceCacheBytes(8192)
-                        .withWaits(signal -> steps.await(signal::isFired, "a signal"));
-                Disk disk = rig.open(options, storage -> new SteppedStorage(storage, steps));
-                Guests.work(engine, steps, disk, Guests.scripts(engine, rig, seed * 31, 1, 12), 2);
-                StructureLoad changes = new StructureLoad(rig, disk, disk.openQueue(), seed * 37, 10, false);
-                steps.worker("structure", changes);
-                steps.run();
-                disk.close();
-                rig.assertHoldsWhatTheModelAllows();
-                CrashStates.of(rig.power).withSeed(seed).atMost(budget).forEach(state -> {
-                    Rig after = rig.after(state);
-                    after.assertAtMostLeaks();
-                    rig.model.checkAfterCut(state.cut(), after.contents());
-                    changes.checkAfterCut(state.cut(), after);
-                    PROGRESS.add(1);
-                });
-            });
+            Lab.part(engine + ", run " + i, () -> cutStructure(shape, engine, seed, states));
         }
+    }
+
+    private static void cutStructure(Shape shape, Engine engine, long seed, long states) {
+        Schedules.drawn(seed, 1).explore(steps -> {
+            Rig rig = Rig.of(shape, StructureLoad.room(shape));
+            DiskOptions options = DiskOptions.defaults()
+                    .withWritable(true)
+                    .withSliceCacheBytes(8192)
+                    .withWaits(signal -> steps.await(signal::isFired, "a signal"));
+            Disk disk = rig.open(options, storage -> new SteppedStorage(storage, steps));
+            Guests.work(engine, steps, disk, Guests.scripts(engine, rig, seed * 31, 1, 12), 2);
+            StructureLoad changes = new StructureLoad(rig, disk, disk.openQueue(), seed * 37, 10, false);
+            steps.worker("structure", changes);
+            steps.run();
+            disk.close();
+            rig.assertHoldsWhatTheModelAllows();
+            long judged = CrashStates.of(rig.power)
+                    .withSeed(seed)
+                    .atMost(states)
+                    .forEach(state -> {
+                        Rig after = rig.after(state);
+                        after.assertAtMostLeaks();
+                        rig.model.checkAfterCut(state.cut(), after.contents());
+                        changes.checkAfterCut(state.cut(), after);
+                        PROGRESS.add(1);
+                    });
+            assertThat(judged).as("states").isEqualTo(states);
+        });
     }
 }

@@ -1,20 +1,25 @@
 package dev.cowherd.testkit.lab;
 
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.function.IntConsumer;
 
 /**
  * The states that disks may be in after a power cut, for every instant of a recorded run.
  *
  * <p>At each instant, what was written before the last barrier is there. Of the changes since then any subset may have landed: all
- * subsets are tried where they are few, else as many drawn ones, always with none and all of them; further states tear writes at
- * 512 bytes. Immutable; for one thread at a time.
+ * subsets are tried where they are few, else as many drawn ones; further states tear writes at 512 bytes. Where there are more states than asked for, instants are drawn instead, one with more changes under way more often.
+ * Immutable; for one thread at a time.
  */
 public final class CrashStates {
-    private static final int EXHAUSTIVE_UP_TO = 10;
-    private static final int DRAWN = 256;
-    private static final int TORN = 16;
+    /** How often a state is drawn again that was shown at the same cut before. */
+    private static final int TRIES = 20;
+
+    /** How likely a change is to have landed, in drawn states: few, many, or all of them, which is what a killed process leaves. */
+    private static final double[] LANDING = {0.1, 0.1, 0.5, 0.5, 0.5, 0.9, 0.9, 1};
 
     private final Power power;
     private final long from;
@@ -61,9 +66,10 @@ public final class CrashStates {
     }
 
     /**
-     * Bounds the number of states, spread over all cuts: a cut has at least two.
+     * Bounds the number of states. A run with more of them shows as many as asked for, of drawn cuts: few states of every cut would
+     * be little else than "nothing landed" and "all of it landed", which hold no order to break.
      *
-     * @param states about how many
+     * @param states how many at most
      * @return the states
      */
     public CrashStates atMost(long states) {
@@ -129,6 +135,7 @@ public final class CrashStates {
         private final List<Pages> durable = new ArrayList<>();
         private final List<Pending> pending = new ArrayList<>();
         private final SplittableRandom random = new SplittableRandom(seed);
+        private final CutShares shares = new CutShares();
         private long number;
         private long judged;
 
@@ -140,21 +147,34 @@ public final class CrashStates {
         }
 
         long run() {
-            long quota = Math.max(2, budget / Math.max(1, diary.size() + 1 - from));
-            for (int cut = 0; cut <= diary.size(); cut++) {
-                if (cut > 0) {
-                    happen(diary.get(cut - 1));
-                }
+            forEachCut(false, cut -> shares.add(cut >= from ? free() : null));
+            shares.divide(budget, random);
+            pending.clear();
+            forEachCut(true, cut -> {
                 if (cut >= from) {
-                    cut(cut, quota);
+                    cut(cut, shares.of(cut));
                 }
-            }
+            });
             return judged;
         }
 
-        private void happen(Change change) {
+        private void forEachCut(boolean landing, IntConsumer visitor) {
+            for (int cut = 0; cut <= diary.size(); cut++) {
+                if (cut > 0) {
+                    happen(diary.get(cut - 1), landing);
+                }
+                visitor.accept(cut);
+            }
+        }
+
+        /** What may or may not have landed by now. */
+        private List<Change> free() {
+            return pending.stream().filter(p -> !p.fixed).map(p -> p.change).toList();
+        }
+
+        private void happen(Change change, boolean landing) {
             switch (change) {
-                case Change.Barrier(int disk) -> settle(disk);
+                case Change.Barrier(int disk) -> settle(disk, landing);
                 case Change.FailedBarrier(int disk) ->
                     pending.stream()
                             .filter(p -> p.change.disk() == disk && !p.fixed)
@@ -164,7 +184,7 @@ public final class CrashStates {
         }
 
         /** What lies behind an orphan in the diary stays in the list, so that it is applied after it. */
-        private void settle(int disk) {
+        private void settle(int disk, boolean landing) {
             boolean orphans = false;
             for (Pending one : pending) {
                 if (one.change.disk() == disk) {
@@ -174,7 +194,7 @@ public final class CrashStates {
             }
             if (!orphans) {
                 for (Pending one : pending) {
-                    if (one.change.disk() == disk) {
+                    if (landing && one.change.disk() == disk) {
                         land(one.change, durable.get(disk));
                     }
                 }
@@ -182,10 +202,10 @@ public final class CrashStates {
             }
         }
 
-        private void cut(int cut, long quota) {
-            List<Pending> free = pending.stream().filter(p -> !p.fixed).toList();
+        private void cut(int cut, CutShares.Share share) {
+            List<Change> free = free();
             int count = free.size();
-            if (count <= EXHAUSTIVE_UP_TO && 1L << count <= quota) {
+            if (share.subsets()) {
                 for (long set = 0; set < 1L << count; set++) {
                     Fate[] fates = new Fate[count];
                     for (int i = 0; i < count; i++) {
@@ -193,35 +213,40 @@ public final class CrashStates {
                     }
                     show(cut, free, fates);
                 }
-                boolean tearable = free.stream().anyMatch(CrashStates::canTear);
-                for (int i = 0; tearable && i < Math.min(TORN, quota - (1L << count)); i++) {
+                for (int i = 0; i < share.drawn(); i++) {
                     show(cut, free, drawn(free, 0.5));
                 }
                 return;
             }
-            long states = Math.min(DRAWN, quota);
-            for (long i = 0; i < states; i++) {
+            Set<List<Fate>> shown = new HashSet<>();
+            for (long i = 0; i < share.drawn(); i++) {
                 Fate[] fates = drawn(free, random.nextInt(3) == 0 ? 0.3 : 0);
-                if (i < 2) {
-                    java.util.Arrays.fill(fates, i == 0 ? Fate.LOST : Fate.LANDED);
+                for (int again = 0; again < TRIES && !isNew(fates, shown); again++) {
+                    fates = drawn(free, 0);
                 }
                 show(cut, free, fates);
             }
         }
 
-        private Fate[] drawn(List<Pending> free, double tearing) {
-            double landing = new double[] {0.1, 0.5, 0.9}[random.nextInt(3)];
+        /** Torn ones are, because no two tears are alike. */
+        private boolean isNew(Fate[] fates, Set<List<Fate>> shown) {
+            List<Fate> list = List.of(fates);
+            return shown.add(list) || list.contains(Fate.TORN);
+        }
+
+        private Fate[] drawn(List<Change> free, double tearing) {
+            double landing = LANDING[random.nextInt(LANDING.length)];
             Fate[] fates = new Fate[free.size()];
             for (int i = 0; i < fates.length; i++) {
                 fates[i] = random.nextDouble() < landing ? Fate.LANDED : Fate.LOST;
-                if (canTear(free.get(i)) && random.nextDouble() < tearing) {
+                if (CutShares.canTear(free.get(i)) && random.nextDouble() < tearing) {
                     fates[i] = Fate.TORN;
                 }
             }
             return fates;
         }
 
-        private void show(int cut, List<Pending> free, Fate[] fates) {
+        private void show(int cut, List<Change> free, Fate[] fates) {
             long mine = number++;
             SplittableRandom tears = new SplittableRandom(seed ^ mine * 0x9e3779b97f4a7c15L);
             if (only >= 0 && only != mine) {
@@ -255,20 +280,16 @@ public final class CrashStates {
             judged++;
         }
 
-        private String describe(int cut, List<Pending> free, Fate[] fates) {
+        private String describe(int cut, List<Change> free, Fate[] fates) {
             StringBuilder text = new StringBuilder("cut after " + cut + " of " + diary.size() + " changes; ");
             if (free.isEmpty()) {
                 return text.append("nothing pending").toString();
             }
             for (int i = 0; i < fates.length; i++) {
-                text.append(i == 0 ? "" : ", ").append(fates[i]).append(' ').append(free.get(i).change);
+                text.append(i == 0 ? "" : ", ").append(fates[i]).append(' ').append(free.get(i));
             }
             return text.toString();
         }
-    }
-
-    private static boolean canTear(Pending one) {
-        return one.change instanceof Change.Write write && write.sectors() > 1;
     }
 
     private static void land(Change change, Pages pages) {

@@ -14,6 +14,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.TreeSet;
@@ -118,7 +119,36 @@ class CrashStatesTest {
             write(i, 1, 1);
         }
         assertThat(CrashStates.of(sim.power()).forEach(state -> {})).isEqualTo(2047 + 256 + 256);
-        assertThat(CrashStates.of(sim.power()).atMost(130).forEach(state -> {})).isBetween(100L, 130L);
+        assertThat(CrashStates.of(sim.power()).atMost(130).forEach(state -> {})).isEqualTo(130);
+    }
+
+    /** Two states of each of many cuts would be "none" and "all", and find no order of two writes wrong. */
+    @Test
+    void fewStatesOfALongRunAreSubsetsAllTheSame() throws IOException {
+        for (int i = 0; i < 300; i++) {
+            write(i % 40, 1, 1 + i % 9);
+            if (i % 15 == 14) {
+                sim.sync();
+            }
+        }
+        Set<String> found = new HashSet<>();
+        Set<Long> cuts = new HashSet<>();
+        int[] mixed = {0};
+        long shown = CrashStates.of(sim.power()).atMost(200).forEach(state -> {
+            found.add(state.description());
+            cuts.add(state.cut());
+            mixed[0] +=
+                    state.description().contains("LOST") && state.description().contains("LANDED") ? 1 : 0;
+        });
+        assertThat(shown).isEqualTo(200);
+        assertThat(found).as("states, no two the same").hasSize(200);
+        assertThat(mixed[0]).as("states with some of the changes").isGreaterThan(120);
+        assertThat(cuts).hasSizeGreaterThan(100);
+        assertThat(CrashStates.of(sim.power())
+                        .from(316)
+                        .atMost(40)
+                        .forEach(state -> assertThat(state.cut()).isGreaterThanOrEqualTo(316)))
+                .isEqualTo(40);
     }
 
     @Test
@@ -232,14 +262,16 @@ class CrashStatesTest {
         for (int i = 0; i < 14; i++) {
             write(2 * i, 2, 1);
         }
-        CrashStates states = CrashStates.of(sim.power()).withSeed(5);
+        CrashStates all = CrashStates.of(sim.power()).withSeed(5);
         CrashStates.Judge judge = state -> assertThat(state.disk().sizeBytes()).isNotEqualTo(20 * SECTOR);
-        assertThatThrownBy(() -> states.forEach(judge)).satisfies(failure -> {
-            String message = String.valueOf(failure.getMessage());
-            int at = message.indexOf(".only(") + 6;
-            long number = Long.parseLong(message.substring(at, message.indexOf(')', at)));
-            assertThatThrownBy(() -> states.only(number).forEach(judge)).hasMessage(message);
-        });
+        for (CrashStates states : List.of(all, all.atMost(300))) {
+            assertThatThrownBy(() -> states.forEach(judge)).satisfies(failure -> {
+                String message = String.valueOf(failure.getMessage());
+                int at = message.indexOf(".only(") + 6;
+                long number = Long.parseLong(message.substring(at, message.indexOf(')', at)));
+                assertThatThrownBy(() -> states.only(number).forEach(judge)).hasMessage(message);
+            });
+        }
     }
 
     /** Also that a state may be written to, which no other state sees. */
