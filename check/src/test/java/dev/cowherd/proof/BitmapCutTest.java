@@ -30,6 +30,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  */
 class BitmapCutTest {
     private static final int STATES = Lab.count(4_000, 200_000);
+    private static final int RUNS = Lab.count(2, 40);
     private static final Map<Shape, Path> MADE = new ConcurrentHashMap<>();
 
     static Stream<Shape> shapes() {
@@ -45,16 +46,13 @@ class BitmapCutTest {
     @MethodSource("shapes")
     void noCutLeavesABitmapThatIsSilentlyOutOfDate(Shape shape) {
         AtomicLong upToDate = new AtomicLong();
-        AtomicLong judged = new AtomicLong();
-        int runs = Lab.count(2, 40);
-        for (int i = 0; i < runs; i++) {
+        for (int i = 0; i < RUNS; i++) {
             long seed = Lab.seed() + 7000 + i;
             Engine engine = Guests.engineOf(i);
-            play(shape, 0, seed, runs, upToDate, judged, (rig, disk, steps) -> {
-                Guests.work(engine, steps, disk, Guests.scripts(engine, rig, seed * 31, 2, 8), 3);
-            });
+            Load guests = (rig, disk, steps) ->
+                    Guests.work(engine, steps, disk, Guests.scripts(engine, rig, seed * 31, 2, 8), 3);
+            Lab.part(engine + ", run " + i, () -> play(shape, 0, seed, upToDate, guests));
         }
-        assertThat(judged.get()).isGreaterThan(STATES / 40);
         assertThat(upToDate.get()).as("states with a bitmap that is up to date").isPositive();
     }
 
@@ -62,18 +60,15 @@ class BitmapCutTest {
     @MethodSource("shapes")
     void norDoesACutOfAChangeOfTheDisksStructure(Shape shape) {
         AtomicLong upToDate = new AtomicLong();
-        AtomicLong judged = new AtomicLong();
-        int runs = Lab.count(2, 40);
-        for (int i = 0; i < runs; i++) {
+        for (int i = 0; i < RUNS; i++) {
             long seed = Lab.seed() + 8000 + i;
             Engine engine = Guests.engineOf(i);
-            long room = StructureLoad.room(shape);
-            play(shape, room, seed, runs, upToDate, judged, (rig, disk, steps) -> {
+            Load changes = (rig, disk, steps) -> {
                 Guests.work(engine, steps, disk, Guests.scripts(engine, rig, seed * 31, 1, 8), 2);
                 steps.worker("structure", new StructureLoad(rig, disk, disk.openQueue(), seed * 37, 6, false));
-            });
+            };
+            Lab.part(engine + ", run " + i, () -> play(shape, StructureLoad.room(shape), seed, upToDate, changes));
         }
-        assertThat(judged.get()).isGreaterThan(STATES / 40);
         assertThat(upToDate.get()).as("states with a bitmap that is up to date").isPositive();
     }
 
@@ -83,8 +78,7 @@ class BitmapCutTest {
     }
 
     /** Two sessions: the second one finds the bitmaps that the first one left. */
-    private static void play(
-            Shape shape, long room, long seed, int runs, AtomicLong upToDate, AtomicLong judged, Load load) {
+    private static void play(Shape shape, long room, long seed, AtomicLong upToDate, Load load) {
         Schedules.drawn(seed, 1).explore(steps -> {
             Rig rig = Rig.of(shape, image(shape), room);
             MemorySegment start = rig.contents();
@@ -102,9 +96,10 @@ class BitmapCutTest {
                 new GuestLoad(again.openQueue(), rig.model, shape, seed * 41, 6, false).call();
             }
             assertUpToDate(rig, start, before);
-            judged.addAndGet(CrashStates.of(rig.power)
+            long states = Math.ceilDiv(STATES, shapes().count() * 2 * RUNS);
+            long judged = CrashStates.of(rig.power)
                     .withSeed(seed)
-                    .atMost(STATES / (shapes().count() * 2 * runs))
+                    .atMost(states)
                     .forEach(state -> {
                         Rig after = rig.after(state);
                         after.assertAtMostLeaks();
@@ -115,7 +110,8 @@ class BitmapCutTest {
                             after.assertCanGoOn(seed);
                             assertNotStale(after, after.contents(), start, before);
                         }
-                    }));
+                    });
+            assertThat(judged).as("states").isEqualTo(states);
         });
     }
 
