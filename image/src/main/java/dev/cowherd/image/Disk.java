@@ -18,6 +18,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -207,9 +208,8 @@ public final class Disk implements AutoCloseable {
     }
 
     /** A queue that shares its handles and compressed clusters with others. */
-    DiskQueue openLane(List<LayerHandles> handles, CompressedClusters clusters, @Nullable EarlyWriteback early)
-            throws IOException {
-        return opened(() -> DiskQueue.lane(this, handles, clusters, early));
+    DiskQueue openLane(Supplier<DiskQueue> lane) throws IOException {
+        return opened(lane::get);
     }
 
     private DiskQueue opened(Change<DiskQueue> means) throws IOException {

@@ -33,6 +33,7 @@ public final class DiskQueue implements AutoCloseable {
     private final Arena arena;
     private final ChainLookup lookup;
     private final ExtentReader reader;
+    private final ScatteredReads scattered;
     private final StatusReader statusReader;
     private final @Nullable WritableImage image;
     /** Says that a request is under way which may know clusters; of a disk that nobody writes, nothing. */
@@ -47,6 +48,7 @@ public final class DiskQueue implements AutoCloseable {
             Disk disk,
             List<LayerHandles> handles,
             @Nullable CompressedClusters shared,
+            @Nullable Branches branches,
             @Nullable EarlyWriteback early,
             Arena arena) {
         this.disk = disk;
@@ -57,6 +59,8 @@ public final class DiskQueue implements AutoCloseable {
         this.lookup = new ChainLookup(disk.maps(), handles, scratch);
         this.ownClusters = shared == null ? disk.compressedClusters(arena, 1) : null;
         this.reader = new ExtentReader(shared == null ? Objects.requireNonNull(ownClusters) : shared);
+        this.scattered =
+                new ScatteredReads(lookup, reader, branches, disk.options().waits());
         this.statusReader = new StatusReader(disk.layers(), handles, lookup);
         this.image = disk.layers().get(0).writable();
         this.epoch = image == null ? null : image.epochs().register();
@@ -75,6 +79,7 @@ public final class DiskQueue implements AutoCloseable {
                         lookup,
                         scratch,
                         this::readNative,
+                        scattered,
                         arena,
                         punchHoles,
                         early != null ? early : new EarlyWriteback(image, top));
@@ -82,7 +87,7 @@ public final class DiskQueue implements AutoCloseable {
 
     static DiskQueue open(Disk disk) throws IOException {
         List<LayerHandles> handles = disk.reopenLayers(Storage::reopen);
-        return new DiskQueue(disk, handles, null, null, Arena.ofShared());
+        return new DiskQueue(disk, handles, null, null, null, Arena.ofShared());
     }
 
     /**
@@ -90,8 +95,12 @@ public final class DiskQueue implements AutoCloseable {
      * in flight.
      */
     static DiskQueue lane(
-            Disk disk, List<LayerHandles> handles, CompressedClusters clusters, @Nullable EarlyWriteback early) {
-        return new DiskQueue(disk, handles, clusters, early, Arena.ofShared());
+            Disk disk,
+            List<LayerHandles> handles,
+            CompressedClusters clusters,
+            @Nullable Branches branches,
+            @Nullable EarlyWriteback early) {
+        return new DiskQueue(disk, handles, clusters, branches, early, Arena.ofShared());
     }
 
     /**
@@ -442,20 +451,19 @@ public final class DiskQueue implements AutoCloseable {
 
     private void readNative(long offset, MemorySegment destination) throws IOException {
         long length = destination.byteSize();
-        long done = 0;
-        while (done < length) {
-            Extent extent = lookup.map(offset + done, length - done);
-            long step = extent.length();
-            MemorySegment part = step == length ? destination : destination.asSlice(done, step);
-            // Plain data first and by the shortest way: what the compiler inlines ends a few calls further down, and
-            // the
-            // system call must be within.
-            if (extent instanceof Extent.Data data) {
-                ExtentReader.readData(data.storage(), data.hostOffset(), part);
-            } else {
-                reader.read(extent, part);
-            }
-            done += step;
+        if (length == 0) {
+            return;
+        }
+        Extent extent = lookup.map(offset, length);
+        if (extent.length() < length) {
+            scattered.read(extent, offset, destination);
+        } else if (extent instanceof Extent.Data data) {
+            // Plain data by the shortest way: what the compiler inlines ends a few calls further down, and the system
+            // call must be
+            // within.
+            ExtentReader.readData(data.storage(), data.hostOffset(), destination);
+        } else {
+            reader.read(extent, destination);
         }
     }
 

@@ -31,6 +31,7 @@ final class Qcow2Writer implements QueueWriter {
     private final ChainLookup lookup;
     private final MemorySegment scratch;
     private final GuestReader reader;
+    private final ScatteredReads scattered;
     private final Arena arena;
     private final long belowBytes;
     private final boolean punchHoles;
@@ -49,6 +50,7 @@ final class Qcow2Writer implements QueueWriter {
             ChainLookup lookup,
             MemorySegment scratch,
             GuestReader reader,
+            ScatteredReads scattered,
             Arena arena,
             boolean punchHoles,
             EarlyWriteback earlyWriteback) {
@@ -58,6 +60,7 @@ final class Qcow2Writer implements QueueWriter {
         this.lookup = lookup;
         this.scratch = scratch;
         this.reader = reader;
+        this.scattered = scattered;
         this.arena = arena;
         this.punchHoles = punchHoles;
         this.earlyWriteback = earlyWriteback;
@@ -124,33 +127,33 @@ final class Qcow2Writer implements QueueWriter {
         long all = step.end() - step.start();
         if (head > 0 && tail > 0 && step.length() <= OVERLAY_BYTES && all <= copied.byteSize()) {
             MemorySegment whole = copied.asSlice(0, all);
-            readWithinDisk(step.start(), whole);
+            reader.read(step.start(), withinDisk(step.start(), whole));
             MemorySegment.copy(part, 0, whole, head, step.length());
             step.storage().write(step.hostOffset(), whole);
             return;
         }
+        MemorySegment before = copied.asSlice(0, head);
+        MemorySegment behind = copied.asSlice(clusterBytes, tail);
+        long end = step.offset() + step.length();
+        scattered.readTwo(step.start(), before, end, withinDisk(end, behind));
         int count = 0;
         if (head > 0) {
-            parts[count] = copied.asSlice(0, head);
-            readWithinDisk(step.start(), parts[count++]);
+            parts[count++] = before;
         }
         parts[count++] = part;
         if (tail > 0) {
-            parts[count] = copied.asSlice(clusterBytes, tail);
-            readWithinDisk(step.offset() + step.length(), parts[count++]);
+            parts[count++] = behind;
         }
         step.storage().writev(step.hostOffset(), parts, count);
     }
 
-    /** Reads what the guest would; past the disk's end, within its last cluster, are zeros. */
-    private void readWithinDisk(long offset, MemorySegment destination) throws IOException {
+    /** The part that the guest would read; what lies past the disk's end, within its last cluster, is zeroed. */
+    private MemorySegment withinDisk(long offset, MemorySegment destination) {
         long within = Math.clamp(disk.sizeBytes() - offset, 0, destination.byteSize());
-        if (within > 0) {
-            reader.read(offset, destination.asSlice(0, within));
-        }
         if (within < destination.byteSize()) {
             destination.asSlice(within).fill((byte) 0);
         }
+        return destination.asSlice(0, within);
     }
 
     @Override

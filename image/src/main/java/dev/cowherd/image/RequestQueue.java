@@ -90,7 +90,7 @@ public final class RequestQueue implements AutoCloseable {
         this.loop = loop;
         this.ownsLoop = ownsLoop;
         this.handles = handles;
-        this.compressedClusters = disk.compressedClusters(arena, loop == null ? 1 : depth);
+        this.compressedClusters = disk.compressedClusters(arena, loop == null ? 1 : Math.max(depth, Branches.MOST / 2));
         this.transfers = loop == null ? null : loop.transfers(this::transferred);
     }
 
@@ -138,11 +138,13 @@ public final class RequestQueue implements AutoCloseable {
         boolean complete = false;
         try {
             WritableImage image = disk.layers().get(0).writable();
+            Branches branches = loop == null ? null : new Branches(loop);
             // One for all: what they write lies side by side.
             EarlyWriteback early = image == null ? null : new EarlyWriteback(image, handles.get(0));
             // By system calls one request is under way at a time.
             for (int i = 0; i < (loop == null ? 1 : depth); i++) {
-                DiskQueue queue = disk.openLane(handles, compressedClusters, early);
+                DiskQueue queue =
+                        disk.openLane(() -> DiskQueue.lane(disk, handles, compressedClusters, branches, early));
                 Lane lane = new Lane(queue, transfers == null ? null : new ShortWay(queue, transfers, i));
                 lanes.add(lane);
                 idleLanes.add(lane);

@@ -12,6 +12,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
@@ -40,8 +41,12 @@ class OneThreadTest {
 
     /** The gate stands before the files of that name. */
     private static DiskOptions gated(String name, Predicate<dev.cowherd.storage.filter.Request> held) {
+        return gated(name, REQUESTS, held);
+    }
+
+    private static DiskOptions gated(String name, int number, Predicate<dev.cowherd.storage.filter.Request> held) {
         UnaryOperator<Storage> gate = storage -> storage.name().endsWith(name)
-                ? new GateStorage(storage, held, REQUESTS, Duration.ofSeconds(20))
+                ? new GateStorage(storage, held, number, Duration.ofSeconds(20))
                 : storage;
         return DiskOptions.defaults().withWritable(true).withEngine(Engine.RING).withStorageFilter(gate);
     }
@@ -140,5 +145,63 @@ class OneThreadTest {
             }
             awaitAll(queue);
         }
+    }
+
+    private static void readAtOnce(Path path, DiskOptions options, byte[] content) throws IOException {
+        try (Disk disk = Disk.open(path, options);
+                RequestQueue queue = disk.openRequestQueue(1)) {
+            MemorySegment all = Arena.ofAuto().allocate(content.length, 8);
+            queue.submit(new Request.Read(0, 0, all));
+            awaitAll(queue);
+            assertThat(all.toArray(ValueLayout.JAVA_BYTE)).isEqualTo(content);
+        }
+    }
+
+    /** Every second cluster first, so that no two that follow each other are neighbours on the host. */
+    @Test
+    void theExtentsOfOneRead() throws Exception {
+        Qemu qemu = new Qemu(folder);
+        Path path = qemu.img("parts.qcow2", "create", "-f", "qcow2", "parts.qcow2", "1M");
+        for (int i = 0; i < REQUESTS; i++) {
+            int cluster = i * 2 % REQUESTS + i * 2 / REQUESTS;
+            qemu.io("parts.qcow2", "write -P " + (cluster + 1) + " " + cluster * CLUSTER_BYTES + " 64k");
+        }
+        byte[] content = Arrays.copyOf(qemu.raw("parts.qcow2"), REQUESTS * CLUSTER_BYTES);
+        readAtOnce(path, gated(r -> r.operation() == Operation.READ && r.offset() >= 5 * CLUSTER_BYTES), content);
+    }
+
+    @Test
+    void theCompressedClustersOfOneRead() throws Exception {
+        Qemu qemu = new Qemu(folder);
+        byte[] content = qemu.compressible("plain.raw", REQUESTS * CLUSTER_BYTES, 5);
+        Path path = qemu.img("packed.qcow2", "convert", "-c", "-O", "qcow2", "plain.raw", "packed.qcow2");
+        readAtOnce(path, gated(r -> r.operation() == Operation.READ && r.offset() >= 5 * CLUSTER_BYTES), content);
+    }
+
+    @Test
+    void whatOneReadFindsBelow() throws Exception {
+        Qemu qemu = new Qemu(folder);
+        qemu.random("base.raw", 2 * REQUESTS * CLUSTER_BYTES, 2);
+        Path path = qemu.img("top.qcow2", "create", "-f", "qcow2", "-b", "base.raw", "-F", "raw", "top.qcow2");
+        for (int i = 0; i < REQUESTS; i++) {
+            qemu.io("top.qcow2", "write -P " + (i + 1) + " " + i * 2 * CLUSTER_BYTES + " 64k");
+        }
+        byte[] content = qemu.raw("top.qcow2");
+        readAtOnce(path, gated("base.raw", r -> r.operation() == Operation.READ && r.length() > 512), content);
+    }
+
+    @Test
+    void bothSidesOfANewCluster() throws Exception {
+        Qemu qemu = new Qemu(folder);
+        byte[] content = qemu.random("base.raw", CLUSTER_BYTES, 3);
+        Path path = qemu.img("top.qcow2", "create", "-f", "qcow2", "-b", "base.raw", "-F", "raw", "top.qcow2");
+        MemorySegment middle = Arena.ofAuto().allocate(40 << 10);
+        try (Disk disk = Disk.open(path, gated("base.raw", 2, r -> r.operation() == Operation.READ));
+                RequestQueue queue = disk.openRequestQueue(1)) {
+            queue.submit(new Request.Write(0, 8 << 10, middle));
+            awaitAll(queue);
+        }
+        Arrays.fill(content, 8 << 10, 48 << 10, (byte) 0);
+        assertThat(qemu.raw("top.qcow2")).isEqualTo(content);
     }
 }

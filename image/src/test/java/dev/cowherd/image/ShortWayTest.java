@@ -279,7 +279,7 @@ class ShortWayTest {
             PlainTransfers transfers = loop.transfers((token, result) -> {});
             var handles = disk.reopenLayers(shared -> shared.reopenFor(loop));
             CompressedClusters clusters = disk.compressedClusters(Arena.ofAuto(), 1);
-            try (DiskQueue lane = disk.openLane(handles, clusters, null)) {
+            try (DiskQueue lane = disk.openLane(() -> DiskQueue.lane(disk, handles, clusters, null, null))) {
                 ShortWay way = new ShortWay(lane, transfers, 0);
                 assertThat(ended(way, loop, BYTES)).isTrue();
                 assertThat(ended(way, loop, BYTES - 512)).as("short").isFalse();
