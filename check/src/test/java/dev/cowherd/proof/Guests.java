@@ -3,6 +3,7 @@ package dev.cowherd.proof;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.cowherd.image.Disk;
+import dev.cowherd.image.DiskOptions;
 import dev.cowherd.image.DiskQueue;
 import dev.cowherd.image.Engine;
 import dev.cowherd.image.Request;
@@ -18,6 +19,14 @@ final class Guests {
     static final List<Engine> ENGINES = List.of(Engine.SYNC, Engine.RING);
 
     private Guests() {}
+
+    /**
+     * For a disk whose request queues have to be the ring's also where only one guest is on them. Guests of the sync engine have disk
+     * queues, which this does not touch.
+     */
+    static DiskOptions byRing(DiskOptions options) {
+        return options.withEngine(Engine.RING);
+    }
 
     /** The engine of a run: they take turns, so that runs are shared between them. */
     static Engine engineOf(int run) {

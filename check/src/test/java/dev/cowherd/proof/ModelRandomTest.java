@@ -96,7 +96,7 @@ class ModelRandomTest {
                 .withSliceCacheBytes(seed % 2 == 0 ? DiskOptions.DEFAULT_SLICE_CACHE_BYTES : 8192)
                 .withDetectZeroes(List.of(DetectZeroes.values()).get((int) Math.floorMod(seed, 3L)))
                 .withPunchHoles(seed % 5 != 0);
-        try (Disk disk = Disk.open(image, options)) {
+        try (Disk disk = Disk.open(image, Guests.byRing(options))) {
             load(engine, disk, model, shape, seed, queues);
         }
         MemorySegment all = contents(image);

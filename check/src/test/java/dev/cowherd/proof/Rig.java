@@ -87,9 +87,9 @@ final class Rig {
         return template.shape.sizeBytes();
     }
 
-    /** Opens the disk; every file but the image's own ones comes from memory. */
+    /** Opens the disk; every file but the image's own ones comes from memory. Its request queues are the ring's. */
     Disk open(DiskOptions options, UnaryOperator<Storage> filter) throws IOException {
-        return Disk.open(filter.apply(top.reopen()), options.withStorageFilter(opened -> {
+        return Disk.open(filter.apply(top.reopen()), Guests.byRing(options).withStorageFilter(opened -> {
             try {
                 try (opened) {
                     return substitute(Path.of(opened.name()), filter);

@@ -272,7 +272,7 @@ class RulesTest {
         Path top = folder.resolve("top.qcow2");
         ImageCreator.create(
                 top, CreateOptions.ofSize(64 << 10).backing("base.raw", "raw").build());
-        try (Disk disk = Disk.open(top, DiskOptions.defaults());
+        try (Disk disk = Disk.open(top, Guests.byRing(DiskOptions.defaults()));
                 Guest queue = Guest.of(engine, disk)) {
             MemorySegment all = filled(disk.sizeBytes(), 0xee);
             queue.read(0, all);

@@ -48,7 +48,8 @@ class SpaceTest {
         long cluster = 1L << clusterBits;
         long clusters = template.shape.sizeBytes() / cluster;
         try (Storage image = image(template.top);
-                Disk disk = Disk.open(image.reopen(), DiskOptions.defaults().withWritable(true))) {
+                Disk disk = Disk.open(
+                        image.reopen(), Guests.byRing(DiskOptions.defaults().withWritable(true)))) {
             // All of it at first: from here on nothing more is ever held at once.
             fill(disk, cluster, clusters);
             long full = image.sizeBytes();

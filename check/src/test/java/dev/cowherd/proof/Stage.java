@@ -60,7 +60,7 @@ final class Stage {
     }
 
     Disk open(Storage image, DiskOptions options) throws IOException {
-        return Disk.open(filter(image), with(options));
+        return Disk.open(filter(image), Guests.byRing(with(options)));
     }
 
     Guest guest(Disk disk) throws IOException {

@@ -111,7 +111,7 @@ class TurnsTest {
         long orders = Schedules.drawn(Lab.seed(), Lab.count(100, 5000)).explore(steps -> {
             Power power = new Power();
             SimStorage file = SimStorage.holding("nearly-full.qcow2", MemorySegment.ofArray(before), power);
-            try (Disk disk = Disk.open(new SteppedStorage(file.reopen(), steps), stepped(steps))) {
+            try (Disk disk = Disk.open(new SteppedStorage(file.reopen(), steps), Guests.byRing(stepped(steps)))) {
                 List<Request.Task> guests = new ArrayList<>();
                 for (int q = 0; q < 3; q++) {
                     long at = (3L << 20) + q * (96L << 10);

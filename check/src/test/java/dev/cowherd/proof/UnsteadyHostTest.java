@@ -151,7 +151,7 @@ class UnsteadyHostTest {
                     .withStorageFilter(opened -> onKernel(opened, kernel, writing));
             List<Script> scripts = DrawnScript.several(guests, model, shape, 20261122, 30, true);
             List<IOException> failures = new ArrayList<>();
-            try (Disk disk = Disk.open(kernel.open(top, writing), options);
+            try (Disk disk = Disk.open(kernel.open(top, writing), Guests.byRing(options));
                     DiskQueue queue = disk.openQueue()) {
                 kernel.arm();
                 if (engine == Engine.RING) {
