@@ -172,10 +172,8 @@ final class BenchCommand implements Command {
         }
     }
 
-    /** A single request at a time is faster by a plain system call, so the ring has to be asked for there. */
     private int inFlight(Disk disk) throws IOException {
-        boolean one = depth == 1 && engine == Engine.AUTO;
-        return one || disk.queueEngine() == Engine.SYNC ? 0 : depth;
+        return disk.queueEngine(depth) == Engine.SYNC ? 0 : depth;
     }
 
     /** Writes of a warm-up would allocate what the measured ones are meant to, so there is none unless it is asked for. */

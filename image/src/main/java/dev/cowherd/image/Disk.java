@@ -14,7 +14,6 @@ import java.nio.file.Path;
 import java.time.Instant;
 import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
@@ -165,23 +164,12 @@ public final class Disk implements AutoCloseable {
      * Which engine moves the bytes of a {@link RequestQueue} here. Where {@link Engine#AUTO} cannot have the ring, the disk's warnings hear
      * why, once.
      *
+     * @param depth how many requests the queue takes
      * @return {@link Engine#RING} or {@link Engine#SYNC}
      * @throws IOException if {@link Engine#RING} was asked for and cannot be had
      */
-    public Engine queueEngine() throws IOException {
-        Engine asked = options.engine();
-        if (asked == Engine.SYNC) {
-            return Engine.SYNC;
-        }
-        Optional<String> refusal = FiberLoop.refusal();
-        if (refusal.isEmpty()) {
-            return Engine.RING;
-        }
-        if (asked == Engine.RING) {
-            throw new IOException("the ring engine cannot be had: " + refusal.get());
-        }
-        sayOnce("using system calls instead of io_uring: " + refusal.get());
-        return Engine.SYNC;
+    public Engine queueEngine(int depth) throws IOException {
+        return options.engine().forQueue(depth, this::sayOnce);
     }
 
     /**

@@ -26,6 +26,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Belongs to the thread that opened it. Requests get on while that thread is in {@link #submit}, {@link #poll} or
  * {@link #await}, or turns the loop that the queue was opened on, so whoever pauses, resizes or closes the disk on another thread waits until it is.
+ * If the thread has queues of other depths on the same disk, open the disk with {@link Engine#RING} or {@link Engine#SYNC}: by {@link Engine#AUTO}
+ * one of them may make system calls, and wait with the thread for a request of another one that only this thread can bring on.
  */
 public final class RequestQueue implements AutoCloseable {
     /** The most requests in flight. */
@@ -158,7 +160,7 @@ public final class RequestQueue implements AutoCloseable {
     }
 
     static @Nullable FiberLoop loop(Disk disk, int depth) throws IOException {
-        return disk.queueEngine() == Engine.RING ? FiberLoop.open(depth) : null;
+        return disk.queueEngine(depth) == Engine.RING ? FiberLoop.open(depth) : null;
     }
 
     /**

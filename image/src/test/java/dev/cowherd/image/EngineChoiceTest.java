@@ -3,6 +3,7 @@ package dev.cowherd.image;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.cowherd.storage.CacheMode;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.lang.foreign.Arena;
@@ -58,6 +59,25 @@ class EngineChoiceTest {
             });
         }
         return failures.isEmpty() && read.mismatch(written) < 0;
+    }
+
+    /** One request at a time has nothing to wait for side by side, and costs less by system calls. */
+    @ParameterizedTest
+    @CsvSource({
+        "AUTO, 1, WRITEBACK, SYNC",
+        "AUTO, 2, WRITEBACK, RING",
+        "AUTO, 1, NONE, SYNC",
+        "AUTO, 2, NONE, RING",
+        "RING, 1, WRITEBACK, RING",
+        "SYNC, 32, NONE, SYNC"
+    })
+    void autoTakesTheRingWhereItGains(Engine asked, int depth, CacheMode mode, Engine expected) throws IOException {
+        assumeTrue(dev.cowherd.storage.fiber.FiberLoop.refusal().isEmpty());
+        DiskOptions options = DiskOptions.defaults().withEngine(asked).withCacheMode(mode);
+        try (Disk disk = Disk.open(image(), options);
+                RequestQueue queue = disk.openRequestQueue(depth)) {
+            assertThat(queue.engine()).isEqualTo(expected).isEqualTo(disk.queueEngine(depth));
+        }
     }
 
     private Path image() throws IOException {
