@@ -26,8 +26,6 @@ final class ServeCommand implements Command {
     private int port = NbdOptions.DEFAULT_PORT;
     private boolean readOnly;
     private boolean discards;
-    private boolean direct;
-    private Engine engine = Engine.AUTO;
     private DetectZeroes detectZeroes = DetectZeroes.OFF;
 
     @Override
@@ -88,7 +86,6 @@ final class ServeCommand implements Command {
                 CacheMode mode = CacheArgument.parse(flags.value(), "Invalid cache mode: " + flags.value());
                 disks = disks.withCacheMode(mode);
                 server = server.withDurableWrites(mode.durableWrites());
-                direct = mode.direct();
             }
             case "--discard" -> discards = discards(flags.value());
             case "--detect-zeroes" -> detectZeroes = detectZeroes(flags.value());
@@ -100,7 +97,11 @@ final class ServeCommand implements Command {
             case "-D" -> server = checked(() -> server.withDescription(flags.value()));
             case "-e" ->
                 server = server.withMaxConnections(count("--max-connections", flags.value(), Integer.MAX_VALUE));
-            case "--engine" -> engine = EngineArgument.parse(flags.value());
+            case "--engine" -> {
+                Engine engine = EngineArgument.parse(flags.value());
+                disks = disks.withEngine(engine);
+                server = server.withEngine(engine);
+            }
             case "--max-inflight" ->
                 server = server.withMaxInflight(count("--max-inflight", flags.value(), NbdOptions.MAX_INFLIGHT));
             case "--no-structured-replies" -> server = server.withStructuredReplies(false);
@@ -123,10 +124,6 @@ final class ServeCommand implements Command {
         } else {
             server = server.withAddress(ListenAddress.parse(bind == null ? "127.0.0.1" : bind, port));
         }
-        // What the page cache holds is faster by plain system calls.
-        Engine chosen = engine == Engine.AUTO && !direct ? Engine.SYNC : engine;
-        disks = disks.withEngine(chosen);
-        server = server.withEngine(chosen);
         PrintStream err = in.err();
         server = server.withReadOnly(readOnly)
                 .withDiscards(discards)

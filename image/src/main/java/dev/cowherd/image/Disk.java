@@ -445,7 +445,12 @@ public final class Disk implements AutoCloseable {
         }
     }
 
-    DiskOptions options() {
+    /**
+     * How the disk was opened.
+     *
+     * @return the options
+     */
+    public DiskOptions options() {
         return options;
     }
 

@@ -3,6 +3,7 @@ package dev.cowherd.nbd;
 import dev.cowherd.image.BlockStatus;
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskQueue;
+import dev.cowherd.image.Engine;
 import dev.cowherd.image.Request;
 import dev.cowherd.image.RequestQueue;
 import dev.cowherd.image.ZeroMode;
@@ -24,6 +25,21 @@ record DiskExport(Disk disk) implements Export {
     @Override
     public boolean isWritable() {
         return disk.isWritable();
+    }
+
+    /**
+     * The one that the disk was opened with, or else the ring for many requests past the page cache. Through the page cache the kernel hands
+     * each write of a ring to a thread of its own, one after the other for a file, and the server wrote faster by system calls
+     * whatever a client had under way (docs/performance.md). Other queues gain by the ring there too, where clusters are compressed,
+     * flushes come in between or the host takes its time; so this stands here and not with {@link Engine#AUTO}.
+     */
+    @Override
+    public Engine suitedEngine(int maxInflight) {
+        Engine asked = disk.options().engine();
+        if (asked != Engine.AUTO) {
+            return asked;
+        }
+        return disk.options().cacheMode().direct() && maxInflight > 1 ? Engine.RING : Engine.SYNC;
     }
 
     @Override

@@ -1,5 +1,6 @@
 package dev.cowherd.nbd;
 
+import dev.cowherd.image.Engine;
 import dev.cowherd.image.RequestQueue;
 import dev.cowherd.storage.fiber.FiberLoop;
 import java.io.IOException;
@@ -17,6 +18,14 @@ interface Export {
 
     /** Whether it can be written; it does not change while the export is served. */
     boolean isWritable();
+
+    /**
+     * Which engine suits its connections, where the server may choose.
+     *
+     * @param maxInflight how many requests of a connection may be under way
+     * @return {@link Engine#SYNC}, or {@link Engine#RING} where that can be had
+     */
+    Engine suitedEngine(int maxInflight);
 
     /** Opens a queue for one connection, whose thread alone uses it and closes it. */
     Queue openQueue() throws IOException;

@@ -24,7 +24,9 @@ import java.util.function.Consumer;
  * @param discards whether trimming gives space back, and zeroing may; otherwise trimming succeeds and does nothing
  * @param durableWrites whether every write is durable when it is answered, as if each carried FUA
  * @param structuredReplies whether structured replies, and with them {@code base:allocation}, are offered
- * @param engine which engine moves the bytes; the disk must not have been opened with {@link Engine#SYNC} if this is another
+ * @param engine which engine moves the bytes. {@link Engine#AUTO} takes the one that the disk was opened with; if that is left open too, the
+ *     ring past the page cache, if it can be had and more than one request may be under way, and system calls otherwise. The disk must
+ *     not have been opened with {@link Engine#SYNC} if this is {@link Engine#RING}
  * @param maxInflight how many requests of one client are under way at once with the ring engine, 1 to {@link #MAX_INFLIGHT}; with the
  *     sync engine it is one
  * @param log takes one line for each thing that went wrong, from any thread

@@ -27,12 +27,13 @@ final class Ways {
     }
 
     /**
-     * Decides on the engine; where {@link Engine#AUTO} cannot have the ring the log is told why.
+     * Decides on the engine; where {@link Engine#AUTO} would take the ring and cannot have it the log is told why.
      *
      * @throws IOException if {@link Engine#RING} was asked for and cannot be had
      */
     static Ways to(Export export, NbdOptions options, Loops loops) throws IOException {
-        if (options.engine() == Engine.SYNC) {
+        Engine wanted = options.engine() == Engine.AUTO ? export.suitedEngine(options.maxInflight()) : options.engine();
+        if (wanted == Engine.SYNC) {
             return new Ways(export, options, loops, false);
         }
         Optional<String> refusal = SocketDescriptor.refusal().or(FiberLoop::refusal);

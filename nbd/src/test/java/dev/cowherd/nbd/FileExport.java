@@ -1,5 +1,6 @@
 package dev.cowherd.nbd;
 
+import dev.cowherd.image.Engine;
 import dev.cowherd.storage.fiber.FiberLoop;
 import java.io.EOFException;
 import java.io.IOException;
@@ -14,6 +15,11 @@ record FileExport(Path path, long sizeBytes) implements Export {
     @Override
     public boolean isWritable() {
         return true;
+    }
+
+    @Override
+    public Engine suitedEngine(int maxInflight) {
+        return Engine.SYNC;
     }
 
     @Override

@@ -1,5 +1,6 @@
 package dev.cowherd.nbd;
 
+import dev.cowherd.image.Engine;
 import dev.cowherd.storage.fiber.FiberLoop;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -40,6 +41,11 @@ final class MemoryExport implements Export {
     @Override
     public boolean isWritable() {
         return true;
+    }
+
+    @Override
+    public Engine suitedEngine(int maxInflight) {
+        return Engine.SYNC;
     }
 
     @Override

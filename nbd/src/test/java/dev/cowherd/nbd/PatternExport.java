@@ -1,5 +1,6 @@
 package dev.cowherd.nbd;
 
+import dev.cowherd.image.Engine;
 import dev.cowherd.storage.fiber.FiberLoop;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -67,6 +68,11 @@ final class PatternExport implements Export {
     @Override
     public boolean isWritable() {
         return false;
+    }
+
+    @Override
+    public Engine suitedEngine(int maxInflight) {
+        return Engine.SYNC;
     }
 
     @Override
