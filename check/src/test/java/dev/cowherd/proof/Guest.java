@@ -21,8 +21,8 @@ import org.jspecify.annotations.Nullable;
 
 /** Who asks a disk for one thing after the other, by either engine, so that a case is written once. Belongs to one thread. */
 abstract sealed class Guest implements AutoCloseable {
-    /** Of the ring engine: the requests at hand, and one that is left behind. */
-    private static final int DEPTH = 2;
+    /** Of the ring engine: the request at hand, and two that are left behind. */
+    private static final int DEPTH = 3;
 
     static Guest of(Engine engine, Disk disk) throws IOException {
         return engine == Engine.RING ? new OnRing(disk) : new ByCalls(disk);

@@ -4,22 +4,18 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskOptions;
-import dev.cowherd.image.DiskQueue;
+import dev.cowherd.image.Engine;
+import dev.cowherd.image.Request;
 import dev.cowherd.image.ZeroMode;
 import dev.cowherd.storage.Storage;
 import dev.cowherd.storage.filter.Operation;
 import dev.cowherd.storage.filter.RecordStorage;
-import dev.cowherd.storage.filter.Request;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.Callable;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 import org.junit.jupiter.api.AfterEach;
@@ -32,6 +28,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * Clusters that become zeros and keep their place on the host, while a request from before is on its way to that place and another one
  * writes the cluster anew: what guests see is what some order of the requests gives.
  */
+@EachEngine
 @Timeout(value = 120, unit = TimeUnit.SECONDS)
 class KeptClustersTest {
     private static final byte OLD = 1;
@@ -66,29 +63,34 @@ class KeptClustersTest {
         }
     }
 
-    private final ExecutorService others = Executors.newFixedThreadPool(2);
+    private final Engine engine;
     private final HeldStorage.Holds holds = new HeldStorage.Holds();
     private final List<RecordStorage> records = new ArrayList<>();
     private final List<AutoCloseable> open = new ArrayList<>();
 
+    KeptClustersTest(Engine engine) {
+        this.engine = engine;
+    }
+
     @AfterEach
     void end() throws Exception {
-        others.shutdown();
+        holds.end();
         for (AutoCloseable one : open.reversed()) {
             one.close();
         }
     }
 
-    private Disk diskWithOldBytes(Part part) throws IOException {
+    private Guest guestWithOldBytes(Part part) throws IOException {
         Disk disk = Rig.of(part.shape()).open(DiskOptions.defaults().withWritable(true), this::watched);
         open.add(disk);
-        DiskQueue queue = queue(disk);
+        Guest guest = Guest.of(engine, disk);
+        open.add(guest);
         // All of the cluster, also where a part is zeroed: the rest of it stays where it is.
         long clusterBytes = 1L << part.clusterBits;
-        queue.write(
+        guest.write(
                 3 * clusterBytes, Arena.ofAuto().allocate(clusterBytes, 4096).fill(OLD));
-        queue.flush();
-        return disk;
+        guest.flush();
+        return guest;
     }
 
     private Storage watched(Storage storage) {
@@ -97,106 +99,84 @@ class KeptClustersTest {
         return new HeldStorage(record, holds);
     }
 
-    private DiskQueue queue(Disk disk) throws IOException {
-        DiskQueue queue = disk.openQueue();
-        open.add(queue);
-        return queue;
+    /** Begins a request, and waits until it is held. */
+    private static Guest.Pending begin(Guest guest, Request request, HeldStorage.Hold hold) throws IOException {
+        Guest.Pending pending = guest.begin(request);
+        guest.getOnUntil(hold::isReached);
+        return pending;
     }
 
-    private Future<Void> meanwhile(Callable<Void> work) {
-        return others.submit(work);
+    private static Request writing(Part part, byte value) {
+        return new Request.Write(0, part.offset(), part.filled(value));
     }
 
-    private Future<Void> write(Disk disk, Part part, byte value) throws IOException {
-        DiskQueue queue = queue(disk);
-        return meanwhile(() -> {
-            queue.write(part.offset(), part.filled(value));
-            return null;
-        });
-    }
-
-    private static Predicate<Request> of(Operation operation, Part part) {
+    private static Predicate<dev.cowherd.storage.filter.Request> of(Operation operation, Part part) {
         return request -> request.operation() == operation && request.length() == part.bytes;
     }
 
-    private static byte value(DiskQueue queue, Part part) throws IOException {
+    private static byte value(Guest guest, Part part) throws IOException {
         MemorySegment seen = part.filled((byte) 99);
-        queue.read(part.offset(), seen);
+        guest.read(part.offset(), seen);
         byte value = seen.get(ValueLayout.JAVA_BYTE, 0);
         assertThat(seen.mismatch(part.filled(value))).as("all of one value").isEqualTo(-1);
         return value;
     }
 
-    private static void end(Future<Void> work) throws Exception {
-        work.get(20, TimeUnit.SECONDS);
-    }
-
     @ParameterizedTest
     @EnumSource
-    void aWriteFromBeforeDoesNotComeBackOnceZerosWereSeen(Part part) throws Exception {
-        Disk disk = diskWithOldBytes(part);
-        DiskQueue busy = queue(disk);
+    void aWriteFromBeforeDoesNotComeBackOnceZerosWereSeen(Part part) throws IOException {
+        Guest guest = guestWithOldBytes(part);
         HeldStorage.Hold late = holds.next(of(Operation.WRITE, part));
-        Future<Void> lateWrite = write(disk, part, LATE);
-        late.awaitReached();
-        busy.writeZeroes(part.offset(), part.bytes, ZeroMode.KEEP_ALLOCATED);
+        Guest.Pending lateWrite = begin(guest, writing(part, LATE), late);
+        guest.writeZeroes(part.offset(), part.bytes, ZeroMode.KEEP_ALLOCATED);
         HeldStorage.Hold landed = holds.nextDone(of(Operation.WRITE, part));
-        Future<Void> newWrite = write(disk, part, NEW);
-        landed.awaitReached();
+        Guest.Pending newWrite = begin(guest, writing(part, NEW), landed);
         late.release();
-        end(lateWrite);
-        byte before = value(busy, part);
+        lateWrite.await();
+        byte before = value(guest, part);
         landed.release();
-        end(newWrite);
-        byte after = value(busy, part);
+        newWrite.await();
+        byte after = value(guest, part);
         // The late write has ended before anybody looked: if it was not seen then, it came before what was.
         assertThat(after).as("after %d was seen", before).isIn(before == LATE ? List.of(LATE, NEW) : List.of(NEW));
     }
 
     @ParameterizedTest
     @EnumSource
-    void aReadFromBeforeDoesNotSeeWhatNobodyElseSeesYet(Part part) throws Exception {
-        Disk disk = diskWithOldBytes(part);
-        DiskQueue busy = queue(disk);
-        DiskQueue slow = queue(disk);
+    void aReadFromBeforeDoesNotSeeWhatNobodyElseSeesYet(Part part) throws IOException {
+        Guest guest = guestWithOldBytes(part);
         HeldStorage.Hold late = holds.next(of(Operation.READ, part));
         MemorySegment seen = part.filled((byte) 99);
-        Future<Void> lateRead = meanwhile(() -> {
-            slow.read(part.offset(), seen);
-            return null;
-        });
-        late.awaitReached();
-        busy.writeZeroes(part.offset(), part.bytes, ZeroMode.KEEP_ALLOCATED);
+        Guest.Pending lateRead = begin(guest, new Request.Read(0, part.offset(), seen), late);
+        guest.writeZeroes(part.offset(), part.bytes, ZeroMode.KEEP_ALLOCATED);
         HeldStorage.Hold landed = holds.nextDone(of(Operation.WRITE, part));
-        Future<Void> newWrite = write(disk, part, NEW);
-        landed.awaitReached();
+        Guest.Pending newWrite = begin(guest, writing(part, NEW), landed);
         late.release();
-        end(lateRead);
+        lateRead.await();
         byte by = seen.get(ValueLayout.JAVA_BYTE, 0);
-        byte then = value(busy, part);
+        byte then = value(guest, part);
         landed.release();
-        end(newWrite);
+        newWrite.await();
         assertThat(by).isIn(OLD, (byte) 0, NEW);
         assertThat(then).as("after %d was seen", by).isIn(by == NEW ? List.of(NEW) : List.of((byte) 0, NEW));
-        assertThat(value(busy, part)).isEqualTo(NEW);
+        assertThat(value(guest, part)).isEqualTo(NEW);
     }
 
     /** Where no request is on its way, the place is kept indeed. */
     @ParameterizedTest
     @EnumSource
-    void withoutSuchRequestsTheClusterIsWrittenWhereItWas(Part part) throws Exception {
-        Disk disk = diskWithOldBytes(part);
-        DiskQueue queue = queue(disk);
+    void withoutSuchRequestsTheClusterIsWrittenWhereItWas(Part part) throws IOException {
+        Guest guest = guestWithOldBytes(part);
         List<Long> places = new ArrayList<>();
         for (int i = 0; i < 3; i++) {
             records.forEach(RecordStorage::forget);
-            queue.write(part.offset(), part.filled(NEW));
+            guest.write(part.offset(), part.filled(NEW));
             records.stream()
                     .flatMap(record -> record.requests(Operation.WRITE).stream())
                     .filter(request -> request.length() == part.bytes)
                     .forEach(request -> places.add(request.offset()));
-            queue.writeZeroes(part.offset(), part.bytes, ZeroMode.KEEP_ALLOCATED);
-            assertThat(value(queue, part)).isZero();
+            guest.writeZeroes(part.offset(), part.bytes, ZeroMode.KEEP_ALLOCATED);
+            assertThat(value(guest, part)).isZero();
         }
         assertThat(places).hasSize(3);
         assertThat(places.stream().distinct()).hasSize(1);
@@ -205,10 +185,9 @@ class KeptClustersTest {
     /** What is remembered is bounded, and errs on the safe side. */
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
-    void manyClustersMayBeKeptWhileOneRequestIsSlow(boolean last) throws Exception {
+    void manyClustersMayBeKeptWhileOneRequestIsSlow(boolean last) throws IOException {
         Part part = Part.CLUSTER;
-        Disk disk = diskWithOldBytes(part);
-        DiskQueue busy = queue(disk);
+        Guest busy = guestWithOldBytes(part);
         int clusters = (int) (part.shape().sizeBytes() / part.bytes);
         for (int i = 0; i < clusters; i++) {
             busy.write((long) i * part.bytes, part.filled(OLD));
@@ -216,12 +195,7 @@ class KeptClustersTest {
         // All others lie behind it, or all before it.
         long inUse = last ? (long) (clusters - 1) * part.bytes : 0;
         HeldStorage.Hold late = holds.next(of(Operation.WRITE, part));
-        DiskQueue slow = queue(disk);
-        Future<Void> lateWrite = meanwhile(() -> {
-            slow.write(inUse, part.filled(LATE));
-            return null;
-        });
-        late.awaitReached();
+        Guest.Pending lateWrite = begin(busy, new Request.Write(0, inUse, part.filled(LATE)), late);
         busy.writeZeroes(inUse, part.bytes, ZeroMode.KEEP_ALLOCATED);
         for (int round = 0; round < 2; round++) {
             for (int i = 2; i < clusters - 2; i++) {
@@ -233,7 +207,7 @@ class KeptClustersTest {
         }
         busy.write(inUse, part.filled(NEW));
         late.release();
-        end(lateWrite);
+        lateWrite.await();
         MemorySegment seen = part.filled((byte) 99);
         busy.read(inUse, seen);
         assertThat(seen.mismatch(part.filled(NEW))).isEqualTo(-1);

@@ -4,48 +4,47 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskOptions;
-import dev.cowherd.image.DiskQueue;
+import dev.cowherd.image.Engine;
+import dev.cowherd.image.Request;
 import dev.cowherd.storage.filter.Operation;
-import dev.cowherd.storage.filter.Request;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.concurrent.Callable;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
-import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** A freed cluster has no new owner while a delayed read, write or hole of an old request is still on its way. */
+@EachEngine
 class ReuseTest {
     private static final Shape SHAPE = Shape.plain(12);
     private static final int CLUSTER = 4096;
     private static final long FREED = 3L * CLUSTER;
 
-    private final ExecutorService other = Executors.newSingleThreadExecutor();
+    private final Engine engine;
     private final HeldStorage.Holds holds = new HeldStorage.Holds();
     private Disk disk;
-    private DiskQueue slow;
-    private DiskQueue busy;
+    private Guest busy;
+
+    ReuseTest(Engine engine) {
+        this.engine = engine;
+    }
 
     @BeforeEach
     void aClusterThatIsThere() throws IOException {
         disk = Rig.of(SHAPE)
                 .open(DiskOptions.defaults().withWritable(true), storage -> new HeldStorage(storage, holds));
-        slow = disk.openQueue();
-        busy = disk.openQueue();
+        busy = Guest.of(engine, disk);
         busy.write(FREED, filled(1));
         busy.flush();
     }
 
     @AfterEach
-    void end() throws Exception {
-        other.shutdown();
+    void end() throws IOException {
+        holds.end();
+        busy.close();
         disk.close();
     }
 
@@ -59,12 +58,15 @@ class ReuseTest {
         return value;
     }
 
-    private static Predicate<Request> ofACluster(Operation operation) {
+    private static Predicate<dev.cowherd.storage.filter.Request> ofACluster(Operation operation) {
         return request -> request.operation() == operation && request.length() == CLUSTER;
     }
 
-    private Future<Void> meanwhile(Callable<Void> work) {
-        return other.submit(work);
+    /** Begins a request, and waits until it is held. */
+    private Guest.Pending begin(Request request, HeldStorage.Hold hold) throws IOException {
+        Guest.Pending pending = busy.begin(request);
+        busy.getOnUntil(hold::isReached);
+        return pending;
     }
 
     /** Frees the cluster for good and writes new ones, one of which would get its place. */
@@ -79,48 +81,39 @@ class ReuseTest {
     }
 
     @Test
-    void aReadOnItsWayNeverSeesTheNextOwnersBytes() throws Exception {
+    void aReadOnItsWayNeverSeesTheNextOwnersBytes() throws IOException {
         HeldStorage.Hold hold = holds.next(ofACluster(Operation.READ));
         MemorySegment seen = filled(99);
-        Future<Void> read = meanwhile(() -> {
-            slow.read(FREED, seen);
-            return null;
-        });
-        hold.awaitReached();
+        Guest.Pending read = begin(new Request.Read(0, FREED, seen), hold);
         freeAndAllocate();
         hold.release();
-        read.get(20, TimeUnit.SECONDS);
+        read.await();
         assertThat(first(seen)).as("what was there, or zeros").isIn((byte) 0, (byte) 1);
     }
 
     @Test
-    void aWriteOnItsWayNeverLandsOnTheNextOwnersBytes() throws Exception {
+    void aWriteOnItsWayNeverLandsOnTheNextOwnersBytes() throws IOException {
         HeldStorage.Hold hold = holds.next(ofACluster(Operation.WRITE));
-        Future<Void> write = meanwhile(() -> {
-            slow.write(FREED, filled(77));
-            return null;
-        });
-        hold.awaitReached();
+        Guest.Pending write = begin(new Request.Write(0, FREED, filled(77)), hold);
         freeAndAllocate();
         hold.release();
-        write.get(20, TimeUnit.SECONDS);
+        write.await();
         assertNewOnesWhole();
     }
 
     @Test
-    void aHoleOnItsWayNeverErasesTheNextOwnersBytes() throws Exception {
+    void aHoleOnItsWayNeverErasesTheNextOwnersBytes() throws IOException {
         HeldStorage.Hold hold = holds.next(request -> request.operation() == Operation.PUNCH_HOLE);
-        Future<Void> punch = meanwhile(() -> {
+        Request discard = new Request.Work(0, slow -> {
             slow.discard(FREED, CLUSTER);
             slow.flush();
-            return null;
         });
-        hold.awaitReached();
+        Guest.Pending punch = begin(discard, hold);
         for (int i = 10; i < 20; i++) {
             busy.write((long) i * CLUSTER, filled(i));
         }
         hold.release();
-        punch.get(20, TimeUnit.SECONDS);
+        punch.await();
         assertNewOnesWhole();
     }
 
