@@ -26,8 +26,18 @@ import org.junit.jupiter.params.provider.MethodSource;
 class FaultTest {
     private static final Progress PROGRESS = new Progress(FaultTest.class, "faults", 0);
 
-    /** One way to fail. */
-    record Way(Engine engine, Shape shape, Set<Operation> operations, boolean once, Errno errno, long seed) {}
+    /** One way to fail; drawn from the seed of the suite and its own number. */
+    record Way(
+            Engine engine, Shape shape, Set<Operation> operations, boolean once, Errno errno, long base, int number) {
+        long seed() {
+            return base + number;
+        }
+
+        AssertionError failed(int k, Throwable e, List<IOException> failures) {
+            return new AssertionError(
+                    this + ", k = " + k + " (-Dcowherd.seed=" + base + "): " + e + "; failures " + failures, e);
+        }
+    }
 
     static Stream<Way> scripts() {
         List<Shape> shapes = List.of(
@@ -39,14 +49,15 @@ class FaultTest {
                 Shape.plain(12).withData(Shape.Data.FILE));
         List<Way> ways = new ArrayList<>();
         long seed = Lab.seed();
+        int number = 0;
         Set<Operation> writes = Set.of(Operation.WRITE, Operation.ALLOCATE, Operation.ZERO);
         for (Engine engine : Guests.ENGINES) {
             for (Shape shape : Lab.count(0, 1) == 0 ? shapes : Shape.pairwise()) {
-                ways.add(new Way(engine, shape, SimFault.CHANGES, true, Errno.EIO, seed++));
-                ways.add(new Way(engine, shape, SimFault.CHANGES, false, Errno.EIO, seed++));
-                ways.add(new Way(engine, shape, writes, false, Errno.ENOSPC, seed++));
-                ways.add(new Way(engine, shape, Set.of(Operation.SYNC), true, Errno.EIO, seed++));
-                ways.add(new Way(engine, shape, Set.of(Operation.READ), true, Errno.EIO, seed++));
+                ways.add(new Way(engine, shape, SimFault.CHANGES, true, Errno.EIO, seed, number++));
+                ways.add(new Way(engine, shape, SimFault.CHANGES, false, Errno.EIO, seed, number++));
+                ways.add(new Way(engine, shape, writes, false, Errno.ENOSPC, seed, number++));
+                ways.add(new Way(engine, shape, Set.of(Operation.SYNC), true, Errno.EIO, seed, number++));
+                ways.add(new Way(engine, shape, Set.of(Operation.READ), true, Errno.EIO, seed, number++));
             }
         }
         return ways.stream();
@@ -71,9 +82,9 @@ class FaultTest {
         try {
             // By the ring engine three guests share the requests, in the same order for every k up to the fault.
             List<Script> scripts =
-                    DrawnScript.several(way.engine == Engine.RING ? 3 : 1, rig.model, way.shape, way.seed, 30, true);
+                    DrawnScript.several(way.engine == Engine.RING ? 3 : 1, rig.model, way.shape, way.seed(), 30, true);
             List<Disk> opened = new ArrayList<>();
-            Schedules.drawn(way.seed, 1).explore(steps -> {
+            Schedules.drawn(way.seed(), 1).explore(steps -> {
                 Disk disk = rig.open(stepped(steps), storage -> new SteppedStorage(storage, steps));
                 opened.add(disk);
                 Guests.work(way.engine, steps, disk, scripts, scripts.size());
@@ -95,7 +106,7 @@ class FaultTest {
             rig.model.checkAfterCut(rig.power.now(), rig.contents());
             judgeLastCuts(rig);
         } catch (Exception | AssertionError e) {
-            throw new AssertionError(way + ", k = " + k + ": " + e + "; failures " + failures, e);
+            throw way.failed(k, e, failures);
         }
         return hit;
     }
@@ -147,27 +158,35 @@ class FaultTest {
     /** A full disk fails requests until there is room again; nothing that was acknowledged is lost meanwhile. */
     @ParameterizedTest
     @MethodSource("fullShapes")
-    void aFullDiskFailsWritesUntilThereIsRoomAgain(Shape shape) throws Exception {
+    void aFullDiskFailsWritesUntilThereIsRoomAgain(Shape shape) {
         for (Engine engine : Guests.ENGINES) {
-            Rig rig = Rig.of(shape);
-            Stage.play(engine, stage -> {
-                try (Disk disk = stage.open(rig, DiskOptions.defaults().withWritable(true));
-                        Guest guest = stage.guest(disk)) {
-                    new GuestLoad(guest, new DrawnScript(rig.model, shape, 1, 20, false)).call();
-                    fail(rig, new SimFault(Set.of(Operation.WRITE, Operation.ALLOCATE), 1, false, Errno.ENOSPC));
-                    GuestLoad full = new GuestLoad(guest, new DrawnScript(rig.model, shape, 2, 40, true));
-                    full.call();
-                    assertThat(full.failures()).isNotEmpty();
-                    fail(rig, null);
-                    new GuestLoad(guest, new DrawnScript(rig.model, shape, 3, 40, false)).call();
-                    ModelDisk.Flush flush = rig.model.beginFlush();
-                    guest.flush();
-                    flush.done();
-                }
-            });
-            rig.assertAtMostLeaks();
-            rig.assertHoldsWhatTheModelAllows();
+            try {
+                fillUp(engine, shape);
+            } catch (Exception | AssertionError e) {
+                throw new AssertionError(shape + ", " + engine + ": " + e, e);
+            }
         }
+    }
+
+    private static void fillUp(Engine engine, Shape shape) throws Exception {
+        Rig rig = Rig.of(shape);
+        Stage.play(engine, stage -> {
+            try (Disk disk = stage.open(rig, DiskOptions.defaults().withWritable(true));
+                    Guest guest = stage.guest(disk)) {
+                new GuestLoad(guest, new DrawnScript(rig.model, shape, 1, 20, false)).call();
+                fail(rig, new SimFault(Set.of(Operation.WRITE, Operation.ALLOCATE), 1, false, Errno.ENOSPC));
+                GuestLoad full = new GuestLoad(guest, new DrawnScript(rig.model, shape, 2, 40, true));
+                full.call();
+                assertThat(full.failures()).isNotEmpty();
+                fail(rig, null);
+                new GuestLoad(guest, new DrawnScript(rig.model, shape, 3, 40, false)).call();
+                ModelDisk.Flush flush = rig.model.beginFlush();
+                guest.flush();
+                flush.done();
+            }
+        });
+        rig.assertAtMostLeaks();
+        rig.assertHoldsWhatTheModelAllows();
     }
 
     static Stream<Shape> fullShapes() {
@@ -180,15 +199,16 @@ class FaultTest {
 
     static Stream<Way> structuralScripts() {
         List<Way> ways = new ArrayList<>();
-        long seed = Lab.seed() + 500;
+        long seed = Lab.seed();
+        int number = 500;
         for (Engine engine : Guests.ENGINES) {
             for (Shape shape : List.of(
                     Shape.plain(9),
                     Shape.plain(9).withRefcountOrder(1).over(Shape.Below.SHORT),
                     Shape.plain(12).withSnapshot(),
                     Shape.plain(12).withData(Shape.Data.FILE))) {
-                ways.add(new Way(engine, shape, SimFault.CHANGES, true, Errno.EIO, seed++));
-                ways.add(new Way(engine, shape, SimFault.CHANGES, false, Errno.ENOSPC, seed++));
+                ways.add(new Way(engine, shape, SimFault.CHANGES, true, Errno.EIO, seed, number++));
+                ways.add(new Way(engine, shape, SimFault.CHANGES, false, Errno.ENOSPC, seed, number++));
             }
         }
         return ways.stream();
@@ -215,11 +235,11 @@ class FaultTest {
             // With the ring engine, two guests of one thread beside the changes.
             List<Script> scripts = way.engine == Engine.SYNC
                     ? List.of()
-                    : DrawnScript.several(2, rig.model, way.shape, way.seed, 8, true);
-            Schedules.drawn(way.seed, 1).explore(steps -> {
+                    : DrawnScript.several(2, rig.model, way.shape, way.seed(), 8, true);
+            Schedules.drawn(way.seed(), 1).explore(steps -> {
                 Disk disk = rig.open(stepped(steps), storage -> new SteppedStorage(storage, steps));
                 opened.add(disk);
-                structures.add(new StructureLoad(rig, disk, disk.openQueue(), way.seed, 8, true));
+                structures.add(new StructureLoad(rig, disk, disk.openQueue(), way.seed(), 8, true));
                 steps.worker("structure", structures.getFirst());
                 Guests.work(way.engine, steps, disk, scripts, 2);
                 fail(rig, new SimFault(way.operations, k, way.once, way.errno));
@@ -243,7 +263,7 @@ class FaultTest {
             rig.model.checkAfterCut(rig.power.now(), rig.contents());
             judgeLastCuts(rig);
         } catch (Exception | AssertionError e) {
-            throw new AssertionError(way + ", k = " + k + ": " + e + "; failures " + failures, e);
+            throw way.failed(k, e, failures);
         }
         return hit;
     }

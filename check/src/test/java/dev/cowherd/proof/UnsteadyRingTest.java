@@ -36,16 +36,16 @@ class UnsteadyRingTest {
 
     @ParameterizedTest
     @EnumSource(Trouble.class)
-    void aRingThatIsFullOrRefusedForNowIsInvisible(Trouble trouble) throws Exception {
+    void aRingThatIsFullOrRefusedForNowIsInvisible(Trouble trouble) {
         for (Shape shape : new Shape[] {
             Shape.plain(12).withSnapshot().over(Shape.Below.SHORT),
             Shape.plain(16).packed(Shape.Packing.ZLIB)
         }) {
-            play(shape, trouble);
+            Seeded.play(shape + ", " + trouble, seed -> play(shape, trouble, seed));
         }
     }
 
-    private void play(Shape shape, Trouble trouble) throws IOException {
+    private void play(Shape shape, Trouble trouble, long seed) throws IOException {
         Template template = Template.of(shape);
         Path top = copy(template.top);
         if (template.base != null) {
@@ -56,9 +56,7 @@ class UnsteadyRingTest {
         UnsteadyRing ring = new UnsteadyRing(trouble);
         DiskOptions options = DiskOptions.defaults().withWritable(true).withSliceCacheBytes(8192);
         try (Disk disk = Disk.open(top, options)) {
-            new RequestLoad(
-                            disk,
-                            DrawnScript.several(GUESTS, model, shape, Lab.seed(), Lab.count(1_000, 20_000), false))
+            new RequestLoad(disk, DrawnScript.several(GUESTS, model, shape, seed, Lab.count(1_000, 20_000), false))
                     .over(ring::open)
                     .call();
         }
