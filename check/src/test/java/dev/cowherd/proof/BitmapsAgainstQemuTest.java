@@ -22,7 +22,6 @@ import dev.cowherd.testkit.QemuImg;
 import dev.cowherd.testkit.RunningPeer;
 import java.io.IOException;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -32,6 +31,7 @@ import java.util.SplittableRandom;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -71,39 +71,45 @@ class BitmapsAgainstQemuTest {
                 default -> throw new IllegalArgumentException(command);
             };
         }
+    }
 
-        void run(DiskQueue queue) throws IOException {
-            switch (command) {
-                case "write" -> {
-                    try (Arena arena = Arena.ofConfined()) {
-                        MemorySegment bytes = arena.allocate(length, 512);
-                        queue.write(offset, bytes.fill((byte) 0xcd));
-                    }
-                }
-                case "write -z" -> queue.writeZeroes(offset, length, ZeroMode.KEEP_ALLOCATED);
-                case "write -zu" -> queue.writeZeroes(offset, length, ZeroMode.MAY_UNMAP);
-                case "discard" -> queue.discard(offset, length);
-                default -> throw new IllegalArgumentException(command);
-            }
-        }
+    private static List<Layout> layouts(Engine engine) {
+        return List.of(
+                new Layout("cluster_size=64k", 64 << 20, false, 1, engine),
+                new Layout("cluster_size=64k,extended_l2=on", (40 << 20) + 512, false, 4, engine),
+                new Layout("cluster_size=512", (3 << 20) + 1536, false, 4, engine),
+                new Layout("cluster_size=4k,refcount_bits=1", 8 << 20, false, 4, engine),
+                new Layout("cluster_size=2M", 300 << 20, false, 1, engine),
+                new Layout("cluster_size=64k", 16 << 20, true, 4, engine));
+    }
+
+    /** Every layout by each engine; in a normal run they take turns, from one of them on. */
+    private static Stream<Layout> layoutsFrom(int first) {
+        int engines = Guests.ENGINES.size();
+        return IntStream.range(0, engines * layouts(Engine.SYNC).size())
+                .filter(i -> Lab.isLong() || i % engines == (i / engines + first) % engines)
+                .mapToObj(i -> layouts(Guests.engineOf(i)).get(i / engines));
     }
 
     static Stream<Layout> layouts() {
-        return Stream.of(
-                new Layout("cluster_size=64k", 64 << 20, false, 1, Engine.RING),
-                new Layout("cluster_size=64k,extended_l2=on", (40 << 20) + 512, false, 4, Engine.SYNC),
-                new Layout("cluster_size=512", (3 << 20) + 1536, false, 4, Engine.SYNC),
-                new Layout("cluster_size=4k,refcount_bits=1", 8 << 20, false, 4, Engine.RING),
-                new Layout("cluster_size=2M", 300 << 20, false, 1, Engine.SYNC),
-                new Layout("cluster_size=64k", 16 << 20, true, 4, Engine.RING));
+        return layoutsFrom(0);
+    }
+
+    /** What the other engine plays: so that each layout is played by both in the two cases. */
+    static Stream<Layout> layoutsOfTheOther() {
+        return layoutsFrom(1);
     }
 
     @ParameterizedTest
     @MethodSource("layouts")
-    void theSameRequestsLeaveTheSameBitmaps(Layout layout) throws Exception {
+    void theSameRequestsLeaveTheSameBitmaps(Layout layout) {
+        Seeded.play(layout, seed -> sameRequests(layout, seed));
+    }
+
+    private void sameRequests(Layout layout, long seed) throws Exception {
         Path ours = make(layout, "ours");
         Path theirs = make(layout, "theirs");
-        List<Change> changes = draw(layout.sizeBytes, Lab.seed(), 60);
+        List<Change> changes = draw(layout.sizeBytes, seed, 60);
         for (int round = 0; round < 2; round++) {
             List<Change> now = changes.subList(round * 30, round * 30 + 30);
             write(ours, now, layout);
@@ -122,13 +128,17 @@ class BitmapsAgainstQemuTest {
     }
 
     @ParameterizedTest
-    @MethodSource("layouts")
-    void anotherSizeOfTheDiskLeavesTheSameBitmaps(Layout layout) throws Exception {
+    @MethodSource("layoutsOfTheOther")
+    void anotherSizeOfTheDiskLeavesTheSameBitmaps(Layout layout) {
+        Seeded.play(layout, seed -> otherSizes(layout, seed + 500));
+    }
+
+    private void otherSizes(Layout layout, long firstSeed) throws Exception {
         Path ours = make(layout, "ours");
         Path theirs = make(layout, "theirs");
         long size = layout.sizeBytes;
         long[] sizes = {size + (5 << 20) + 512, size / 1024 * 512 + 512, size / 1024 * 512 + (2 << 20)};
-        long seed = Lab.seed() + 500;
+        long seed = firstSeed;
         for (long wanted : sizes) {
             try (Disk disk = Disk.open(ours, WRITABLE)) {
                 disk.resize(wanted);
@@ -221,7 +231,7 @@ class BitmapsAgainstQemuTest {
     private static void writeInTurn(Disk disk, List<Change> changes) throws IOException {
         try (DiskQueue queue = disk.openQueue()) {
             for (Change change : changes) {
-                change.run(queue);
+                Guest.perform(queue, change.request(0));
             }
         }
     }
