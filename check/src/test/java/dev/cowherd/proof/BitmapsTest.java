@@ -14,7 +14,7 @@ import dev.cowherd.format.Header;
 import dev.cowherd.image.ChainException;
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskOptions;
-import dev.cowherd.image.DiskQueue;
+import dev.cowherd.image.Engine;
 import dev.cowherd.image.Quiesced;
 import dev.cowherd.proof.StoredBitmaps.Stored;
 import dev.cowherd.storage.Errno;
@@ -30,6 +30,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -38,6 +39,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** Persistent bitmaps: which are kept right, which are marked as out of date, which are left alone, and that none is silently stale. */
+@EachEngine
 class BitmapsTest {
     private static final int CLUSTER = 4096;
     private static final long DISK = 4 << 20;
@@ -49,7 +51,12 @@ class BitmapsTest {
     private static byte[] made = {};
 
     private final List<String> warnings = new ArrayList<>();
+    private final Engine engine;
     private SimStorage file = SimStorage.holding("image.qcow2", made);
+
+    BitmapsTest(Engine engine) {
+        this.engine = engine;
+    }
 
     /** Bitmaps "one" and "two" that track, and "still" that does not; each has a dirty granule, and "one" covers two clusters of bits. */
     @BeforeAll
@@ -73,20 +80,34 @@ class BitmapsTest {
         file = SimStorage.holding("image.qcow2", made);
     }
 
+    private DiskOptions options() {
+        return DiskOptions.defaults().withWritable(true).withWarnings(warnings::add);
+    }
+
     private Disk open() throws IOException {
-        return Disk.open(
-                file.reopen(), DiskOptions.defaults().withWritable(true).withWarnings(warnings::add));
+        return Disk.open(file.reopen(), options());
     }
 
-    private void write() throws IOException {
-        try (Disk disk = open();
-                DiskQueue queue = disk.openQueue()) {
-            write(queue);
-        }
+    /** What is done with a disk while it is open. */
+    private interface Use {
+        void of(Disk disk, Guest guest) throws IOException;
     }
 
-    private static void write(DiskQueue queue) throws IOException {
-        queue.write(WRITTEN, Arena.ofAuto().allocate(512, 512).fill((byte) 7));
+    private void open(Use use) throws Exception {
+        Stage.play(engine, stage -> {
+            try (Disk disk = stage.open(file.reopen(), options());
+                    Guest guest = stage.guest(disk)) {
+                use.of(disk, guest);
+            }
+        });
+    }
+
+    private void write() throws Exception {
+        open((_, guest) -> write(guest));
+    }
+
+    private static void write(Guest guest) throws IOException {
+        guest.write(WRITTEN, Arena.ofAuto().allocate(512, 512).fill((byte) 7));
     }
 
     private StoredBitmaps stored() throws IOException {
@@ -120,25 +141,23 @@ class BitmapsTest {
     }
 
     @Test
-    void openingToWriteChangesNothingUntilThereIsAWrite() throws IOException {
-        try (Disk disk = open();
-                DiskQueue queue = disk.openQueue()) {
-            queue.read(0, Arena.ofAuto().allocate(CLUSTER));
-            queue.flush();
-        }
+    void openingToWriteChangesNothingUntilThereIsAWrite() throws Exception {
+        open((_, guest) -> {
+            guest.read(0, Arena.ofAuto().allocate(CLUSTER));
+            guest.flush();
+        });
         assertThat(file.bytes()).isEqualTo(made);
     }
 
     @Test
-    void fromTheFirstWriteUntilTheDiskIsClosedTheImageSaysInUse() throws IOException {
-        try (Disk disk = open();
-                DiskQueue queue = disk.openQueue()) {
-            write(queue);
+    void fromTheFirstWriteUntilTheDiskIsClosedTheImageSaysInUse() throws Exception {
+        open((_, guest) -> {
+            write(guest);
             assertThat(stored().get("one").entry().inUse()).isTrue();
             assertThat(stored().get("two").entry().inUse()).isTrue();
             assertThat(stored().get("still").entry())
                     .isEqualTo(StoredBitmaps.of(made).get("still").entry());
-        }
+        });
         assertThat(stored().get("one").entry().inUse()).isFalse();
         assertThat(stored().get("one").isDirty(WRITTEN)).isTrue();
         assertThat(stored().get("one").isDirty(WRITTEN + 512)).isFalse();
@@ -149,7 +168,7 @@ class BitmapsTest {
     }
 
     @Test
-    void aBitmapThatWasInUseStaysSo() throws IOException {
+    void aBitmapThatWasInUseStaysSo() throws Exception {
         BitmapEntry one = stored().get("one").entry();
         replace("one", one.withFlags(one.flags() | BitmapEntry.IN_USE));
         StoredBitmaps before = stored();
@@ -202,7 +221,7 @@ class BitmapsTest {
 
     @ParameterizedTest
     @EnumSource
-    void aBitmapThatCannotBeKeptRightIsMarkedAndTheOthersAreKeptRight(Fault fault) throws IOException {
+    void aBitmapThatCannotBeKeptRightIsMarkedAndTheOthersAreKeptRight(Fault fault) throws Exception {
         // The second one, so that what it takes from another was another's before.
         BitmapEntry bent = fault.bend(this, stored().get("two").entry(), stored());
         replace("two", bent);
@@ -229,7 +248,7 @@ class BitmapsTest {
 
     @ParameterizedTest
     @EnumSource
-    void aBitmapThatDoesNotTrackIsLeftAloneWhateverItIs(Fault fault) throws IOException {
+    void aBitmapThatDoesNotTrackIsLeftAloneWhateverItIs(Fault fault) throws Exception {
         BitmapEntry bent = fault.bend(this, stored().get("still").entry(), stored());
         replace("still", bent);
         write();
@@ -238,7 +257,7 @@ class BitmapsTest {
     }
 
     @Test
-    void extraDataThatMayBeIgnoredIsKept() throws IOException {
+    void extraDataThatMayBeIgnoredIsKept() throws Exception {
         BitmapEntry one = stored().get("one").entry();
         BitmapEntry extra = new BitmapEntry(
                 one.name(),
@@ -259,7 +278,7 @@ class BitmapsTest {
     }
 
     @Test
-    void aBrokenDirectoryLosesItsWordAtTheFirstWriteAndTheGuestGoesOn() throws IOException {
+    void aBrokenDirectoryLosesItsWordAtTheFirstWriteAndTheGuestGoesOn() throws Exception {
         long directory =
                 Objects.requireNonNull(stored().header().bitmapsExtension()).directoryOffset();
         put(directory + 18, ByteBuffer.allocate(2).putShort((short) 4000).flip());
@@ -271,19 +290,18 @@ class BitmapsTest {
     }
 
     @Test
-    void whoCopiesAQuiescedImageGetsBitmapsThatAreUpToDate() throws IOException {
-        try (Disk disk = open();
-                DiskQueue queue = disk.openQueue()) {
-            write(queue);
+    void whoCopiesAQuiescedImageGetsBitmapsThatAreUpToDate() throws Exception {
+        open((disk, guest) -> {
+            write(guest);
             try (Quiesced still = disk.quiesce()) {
                 assertThat(still).isNotNull();
                 assertThat(stored().get("one").entry().inUse()).isFalse();
                 assertThat(stored().get("one").isDirty(WRITTEN)).isTrue();
                 assertClean();
             }
-            queue.write(2 * WRITTEN, Arena.ofAuto().allocate(512, 512));
+            guest.write(2 * WRITTEN, Arena.ofAuto().allocate(512, 512));
             assertThat(stored().get("one").entry().inUse()).isTrue();
-        }
+        });
         assertThat(stored().get("one").isDirty(WRITTEN)).isTrue();
         assertThat(stored().get("one").isDirty(2 * WRITTEN)).isTrue();
         assertClean();
@@ -323,7 +341,7 @@ class BitmapsTest {
     }
 
     @Test
-    void aFileThatIsOpenedAndClosedAgainAndAgainStaysAsLargeAsItWas() throws IOException {
+    void aFileThatIsOpenedAndClosedAgainAndAgainStaysAsLargeAsItWas() throws Exception {
         write();
         write();
         long size = file.sizeBytes();
@@ -336,7 +354,7 @@ class BitmapsTest {
 
     /** Each operation of the host fails in turn, once or from there on. */
     @Test
-    void whateverFailsNoBitmapIsSilentlyOutOfDate() throws IOException {
+    void whateverFailsNoBitmapIsSilentlyOutOfDate() throws Exception {
         for (boolean once : new boolean[] {true, false}) {
             for (int k = 1; play(k, once); k++) {
                 assertThat(k).isLessThan(1000);
@@ -344,26 +362,28 @@ class BitmapsTest {
         }
     }
 
-    private boolean play(int k, boolean once) throws IOException {
+    private boolean play(int k, boolean once) throws Exception {
         copy();
         file.fail(new SimFault(SimFault.CHANGES, k, once, once ? Errno.EIO : Errno.ENOSPC));
-        boolean failed = false;
-        boolean wrote = false;
-        try (Disk disk = open();
-                DiskQueue queue = disk.openQueue()) {
-            write(queue);
-            wrote = true;
-            disk.createSnapshot("second");
-            disk.resize(2 * DISK);
-        } catch (IOException e) {
-            failed = true;
-        }
+        AtomicBoolean wrote = new AtomicBoolean();
+        AtomicBoolean failed = new AtomicBoolean();
+        Stage.play(engine, stage -> {
+            try (Disk disk = stage.open(file.reopen(), options());
+                    Guest guest = stage.guest(disk)) {
+                write(guest);
+                wrote.set(true);
+                disk.createSnapshot("second");
+                disk.resize(2 * DISK);
+            } catch (IOException e) {
+                failed.set(true);
+            }
+        });
         boolean hit = file.faultsHit() > 0;
         file.fail(null);
         CheckReport report = ImageCheck.run(file, new CheckOptions(1, 64 << 20), CheckListener.SILENT);
         assertThat(report.corruptions() + report.checkErrors()).as("k = %d", k).isZero();
         Stored one = stored().get("one");
-        if (wrote && !one.entry().inUse()) {
+        if (wrote.get() && !one.entry().inUse()) {
             assertThat(one.isDirty(WRITTEN)).as("k = %d", k).isTrue();
         }
         if (hit && one.entry().inUse()) {

@@ -11,7 +11,7 @@ import dev.cowherd.check.ImageRepair;
 import dev.cowherd.format.Header;
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskOptions;
-import dev.cowherd.image.DiskQueue;
+import dev.cowherd.image.Engine;
 import dev.cowherd.testkit.Peers;
 import dev.cowherd.testkit.QemuImg;
 import dev.cowherd.testkit.RunningPeer;
@@ -27,6 +27,8 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -38,13 +40,21 @@ import org.junit.jupiter.params.provider.ValueSource;
  * died is read as it is, written only after a repair, and says "dirty" until the repair is durable. We postpone nothing, so we never
  * set it.
  */
+@EachEngine
 class DirtyBitTest {
     private static final DiskOptions WRITABLE = DiskOptions.defaults().withWritable(true);
     private static final CheckOptions ONE_THREAD = new CheckOptions(1, 64 << 20);
-    private static final int STATES = Lab.count(600, 50_000);
+    /** Of each engine. */
+    private static final int STATES = Lab.count(300, 25_000);
 
     @TempDir
     Path folder;
+
+    private final Engine engine;
+
+    DirtyBitTest(Engine engine) {
+        this.engine = engine;
+    }
 
     private static Header header(SimStorage file) throws IOException {
         byte[] bytes = file.bytes();
@@ -60,9 +70,9 @@ class DirtyBitTest {
         QemuImg qemu = QemuImg.v10();
         Path image = folder.resolve("killed.qcow2");
         qemu.create(image, "24M", "-o", "lazy_refcounts=on" + options);
-        qemu.io(image, java.util.List.of("write -P 5 64k 300k", "write -P 6 10M 100k"));
+        qemu.io(image, List.of("write -P 5 64k 300k", "write -P 6 10M 100k"));
         qemu.run("snapshot", "-c", "before", image.toString()).orFail();
-        try (RunningPeer writer = RunningPeer.start(java.util.List.of(
+        try (RunningPeer writer = RunningPeer.start(List.of(
                 Peers.qemu10("qemu-io").toString(),
                 "-f",
                 "qcow2",
@@ -88,17 +98,21 @@ class DirtyBitTest {
         return file;
     }
 
-    private static byte[] contents(SimStorage file) throws IOException {
-        try (Disk disk = Disk.open(file.reopen(), DiskOptions.defaults());
-                DiskQueue queue = disk.openQueue()) {
-            MemorySegment all = Arena.ofAuto().allocate(disk.sizeBytes());
-            queue.read(0, all);
-            return all.toArray(ValueLayout.JAVA_BYTE);
-        }
+    private byte[] contents(SimStorage file) throws Exception {
+        List<byte[]> contents = new ArrayList<>();
+        Stage.play(engine, stage -> {
+            try (Disk disk = stage.open(file.reopen(), DiskOptions.defaults());
+                    Guest guest = stage.guest(disk)) {
+                MemorySegment all = Arena.ofAuto().allocate(disk.sizeBytes());
+                guest.read(0, all);
+                contents.add(all.toArray(ValueLayout.JAVA_BYTE));
+            }
+        });
+        return contents.getFirst();
     }
 
     @Test
-    void aDirtyImageIsReadAsItIsAndNotChanged() throws IOException {
+    void aDirtyImageIsReadAsItIsAndNotChanged() throws Exception {
         Path image = killed("");
         byte[] before = Files.readAllBytes(image);
         SimStorage file = SimStorage.holding(image.toString(), before);
@@ -114,13 +128,13 @@ class DirtyBitTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"", ",cluster_size=4k,refcount_bits=64", ",cluster_size=1M,refcount_bits=2"})
-    void aCutOfItsRepairLeavesItDirtyOrWhollyRepaired(String options) throws IOException {
+    void aCutOfItsRepairLeavesItDirtyOrWhollyRepaired(String options) throws Exception {
         everyCutOfTheRepairLeavesItDirtyOrRepaired(killedInMemory(options));
     }
 
     /** The last that a repair corrects are flags: they too are durable before the dirty bit goes. */
     @Test
-    void norIsItCleanBeforeItsFlagsAreRight() throws IOException {
+    void norIsItCleanBeforeItsFlagsAreRight() throws Exception {
         SimStorage killed = killedInMemory("");
         long l1 = header(killed).l1Offset();
         try (Arena arena = Arena.ofConfined()) {
@@ -134,7 +148,7 @@ class DirtyBitTest {
         everyCutOfTheRepairLeavesItDirtyOrRepaired(killed);
     }
 
-    private static void everyCutOfTheRepairLeavesItDirtyOrRepaired(SimStorage killed) throws IOException {
+    private void everyCutOfTheRepairLeavesItDirtyOrRepaired(SimStorage killed) throws Exception {
         byte[] before = contents(killed);
         SimStorage file = killed.copy(new Power());
         assertThat(ImageRepair.cleanDirty(file, ONE_THREAD, CheckListener.SILENT))
@@ -179,9 +193,7 @@ class DirtyBitTest {
             DiskOptions options =
                     WRITABLE.withSliceCacheBytes(8192).withWaits(signal -> steps.await(signal::isFired, "a signal"));
             Disk disk = rig.open(options, storage -> new SteppedStorage(storage, steps));
-            for (int q = 0; q < 2; q++) {
-                steps.worker("queue " + q, new GuestLoad(disk.openQueue(), rig.model, shape, 71 + q, 10, false));
-            }
+            Guests.work(engine, steps, disk, Guests.scripts(engine, rig, 71, 2, 10), 4);
             steps.run();
             disk.close();
             CrashStates.of(rig.power).atMost(STATES / 2).forEach(state -> {

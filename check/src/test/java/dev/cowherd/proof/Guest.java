@@ -104,11 +104,11 @@ abstract sealed class Guest implements AutoCloseable {
         }
 
         @Override
-        Pending begin(Request request) throws IOException {
-            DiskQueue own = disk.openQueue();
+        Pending begin(Request request) {
             CompletableFuture<Void> ended = new CompletableFuture<>();
             Thread.ofPlatform().start(() -> {
-                try (own) {
+                // Opened here: that waits too where the disk stands still.
+                try (DiskQueue own = disk.openQueue()) {
                     perform(own, request);
                     ended.complete(null);
                 } catch (IOException | RuntimeException | Error e) {

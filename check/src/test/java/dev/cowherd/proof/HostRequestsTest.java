@@ -8,6 +8,7 @@ import dev.cowherd.image.DetectZeroes;
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskOptions;
 import dev.cowherd.image.DiskQueue;
+import dev.cowherd.image.Engine;
 import dev.cowherd.image.ImageCreator;
 import dev.cowherd.storage.filter.Operation;
 import dev.cowherd.storage.filter.RecordStorage;
@@ -28,6 +29,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** What one request of a guest costs in requests to the host: as few as can be, and nothing from below that is not needed. */
+@EachEngine
 class HostRequestsTest {
     private static final int CLUSTER = 65536;
     private static final int SUBCLUSTER = CLUSTER / 32;
@@ -36,7 +38,12 @@ class HostRequestsTest {
     @TempDir
     Path folder;
 
+    private final Engine engine;
     private final Map<String, RecordStorage> files = new HashMap<>();
+
+    HostRequestsTest(Engine engine) {
+        this.engine = engine;
+    }
 
     private Disk open(boolean overlay, boolean extended, DetectZeroes detect) throws IOException {
         CreateOptions.Builder options =
@@ -78,8 +85,8 @@ class HostRequestsTest {
     @Test
     void newClustersOfOneRequestLieSideBySideAndAreWrittenAtOnce() throws IOException {
         try (Disk disk = open(false, false, DetectZeroes.OFF);
-                DiskQueue queue = disk.openQueue()) {
-            queue.write(3 * CLUSTER, filled(16 * CLUSTER, 7));
+                Guest guest = Guest.of(engine, disk)) {
+            guest.write(3 * CLUSTER, filled(16 * CLUSTER, 7));
             assertThat(requests("image.qcow2", Operation.WRITE))
                     .extracting(Request::length)
                     .containsExactly(16L * CLUSTER);
@@ -90,8 +97,8 @@ class HostRequestsTest {
     @CsvSource({"0, 4096", "4096, 4096", "61440, 4096", "512, 512"})
     void aCopyUpIsOneWriteOfTheHost(int from, int length) throws IOException {
         try (Disk disk = open(true, false, DetectZeroes.OFF);
-                DiskQueue queue = disk.openQueue()) {
-            queue.write(3 * CLUSTER + from, filled(length, 7));
+                Guest guest = Guest.of(engine, disk)) {
+            guest.write(3 * CLUSTER + from, filled(length, 7));
             assertThat(requests("image.qcow2", Operation.WRITE))
                     .extracting(Request::length)
                     .containsExactly((long) CLUSTER);
@@ -101,11 +108,11 @@ class HostRequestsTest {
     @Test
     void whatAWriteCoversIsNotReadFromBelow() throws IOException {
         try (Disk disk = open(true, false, DetectZeroes.OFF);
-                DiskQueue queue = disk.openQueue()) {
-            queue.write(3 * CLUSTER, filled(2 * CLUSTER, 7));
+                Guest guest = Guest.of(engine, disk)) {
+            guest.write(3 * CLUSTER, filled(2 * CLUSTER, 7));
             assertThat(requests("below.raw", Operation.READ)).isEmpty();
-            queue.write(8 * CLUSTER, filled(CLUSTER - 4096, 7));
-            queue.write(10 * CLUSTER, filled(4096, 7));
+            guest.write(8 * CLUSTER, filled(CLUSTER - 4096, 7));
+            guest.write(10 * CLUSTER, filled(4096, 7));
             assertThat(requests("below.raw", Operation.READ))
                     .extracting(Request::offset, Request::length)
                     .containsExactly(tuple(9L * CLUSTER - 4096, 4096L), tuple(10L * CLUSTER + 4096, CLUSTER - 4096L));
@@ -115,10 +122,10 @@ class HostRequestsTest {
     @Test
     void withSubclustersOnlyTheRestOfOneIsReadFromBelow() throws IOException {
         try (Disk disk = open(true, true, DetectZeroes.OFF);
-                DiskQueue queue = disk.openQueue()) {
-            queue.write(3 * CLUSTER + 4 * SUBCLUSTER, filled(SUBCLUSTER, 7));
+                Guest guest = Guest.of(engine, disk)) {
+            guest.write(3 * CLUSTER + 4 * SUBCLUSTER, filled(SUBCLUSTER, 7));
             assertThat(requests("below.raw", Operation.READ)).isEmpty();
-            queue.write(3 * CLUSTER + 9 * SUBCLUSTER, filled(512, 7));
+            guest.write(3 * CLUSTER + 9 * SUBCLUSTER, filled(512, 7));
             assertThat(requests("below.raw", Operation.READ))
                     .allSatisfy(read -> {
                         assertThat(read.offset()).isGreaterThanOrEqualTo(3L * CLUSTER + 9 * SUBCLUSTER);
@@ -133,18 +140,18 @@ class HostRequestsTest {
     @CsvSource({"OFF, true, 0", "ON, false, 0", "UNMAP, false, 1"})
     void zerosAreWrittenMarkedOrGivenBack(DetectZeroes detect, boolean written, int holes) throws IOException {
         try (Disk disk = open(false, false, detect);
-                DiskQueue queue = disk.openQueue()) {
-            queue.write(3 * CLUSTER, filled(CLUSTER, 7));
-            queue.flush();
+                Guest guest = Guest.of(engine, disk)) {
+            guest.write(3 * CLUSTER, filled(CLUSTER, 7));
+            guest.flush();
             files.values().forEach(RecordStorage::forget);
-            queue.write(3 * CLUSTER, filled(CLUSTER, 0));
+            guest.write(3 * CLUSTER, filled(CLUSTER, 0));
             assertThat(requests("image.qcow2", Operation.WRITE).stream().anyMatch(write -> write.length() == CLUSTER))
                     .isEqualTo(written);
-            queue.flush();
-            queue.flush();
+            guest.flush();
+            guest.flush();
             assertThat(requests("image.qcow2", Operation.PUNCH_HOLE)).hasSize(holes);
             MemorySegment read = filled(CLUSTER, 9);
-            queue.read(3 * CLUSTER, read);
+            guest.read(3 * CLUSTER, read);
             assertThat(read.mismatch(filled(CLUSTER, 0))).isEqualTo(-1);
         }
     }

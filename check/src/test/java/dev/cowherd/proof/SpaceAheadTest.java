@@ -5,14 +5,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.cowherd.image.CreateOptions;
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskOptions;
-import dev.cowherd.image.DiskQueue;
+import dev.cowherd.image.Engine;
 import dev.cowherd.image.ImageCreator;
+import dev.cowherd.image.Request.Work;
 import dev.cowherd.storage.Errno;
 import dev.cowherd.storage.MemoryStorage;
 import dev.cowherd.storage.Storage;
 import dev.cowherd.storage.filter.Fault;
 import dev.cowherd.storage.filter.FaultStorage;
-import dev.cowherd.storage.filter.GateStorage;
 import dev.cowherd.storage.filter.Operation;
 import dev.cowherd.storage.filter.RecordStorage;
 import dev.cowherd.storage.filter.Request;
@@ -22,13 +22,8 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -36,6 +31,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** An image that grows has the host's space ahead of it while it does, and no more than it needs afterwards. */
+@EachEngine
 @Timeout(value = 120, unit = TimeUnit.SECONDS)
 class SpaceAheadTest {
     private static final int CLUSTER = 65536;
@@ -45,9 +41,14 @@ class SpaceAheadTest {
     @TempDir
     Path folder;
 
+    private final Engine engine;
     private final SimStorage sim = new SimStorage("image");
     private final RecordStorage record = new RecordStorage(sim);
     private final MemorySegment cluster = Arena.ofAuto().allocate(CLUSTER, 4096).fill((byte) 7);
+
+    SpaceAheadTest(Engine engine) {
+        this.engine = engine;
+    }
 
     @BeforeEach
     void create() throws IOException {
@@ -67,11 +68,17 @@ class SpaceAheadTest {
     }
 
     private void write(Disk disk, int first, int count) throws IOException {
-        try (DiskQueue queue = disk.openQueue()) {
+        try (Guest guest = Guest.of(engine, disk)) {
+            guest.perform(writing(first, count));
+        }
+    }
+
+    private Work writing(int first, int count) {
+        return new Work(0, queue -> {
             for (int i = first; i < first + count; i++) {
                 queue.write((long) i * CLUSTER, cluster);
             }
-        }
+        });
     }
 
     private List<Request> reserves() {
@@ -135,10 +142,10 @@ class SpaceAheadTest {
     void clustersThatAreUsedAgainNeedNone() throws IOException {
         try (Disk disk = open(record)) {
             write(disk, 0, 16 * CLUSTERS_OF_A_MIB);
-            try (DiskQueue queue = disk.openQueue()) {
-                queue.discard(0, 16 * MIB);
-                queue.flush();
-                queue.flush();
+            try (Guest guest = Guest.of(engine, disk)) {
+                guest.discard(0, 16 * MIB);
+                guest.flush();
+                guest.flush();
             }
             record.forget();
             write(disk, 100 * CLUSTERS_OF_A_MIB, 14 * CLUSTERS_OF_A_MIB);
@@ -195,34 +202,22 @@ class SpaceAheadTest {
     }
 
     @Test
-    void oneQueueAsksForAllAndTheOthersGoOn() throws Exception {
-        CountDownLatch entered = new CountDownLatch(1);
-        GateStorage gate = new GateStorage(
-                record,
-                request -> {
-                    boolean asks = request.operation() == Operation.RESERVE;
-                    if (asks) {
-                        entered.countDown();
-                    }
-                    return asks;
-                },
-                2,
-                Duration.ofSeconds(100));
-        try (ExecutorService threads = Executors.newFixedThreadPool(1);
-                Disk disk = open(gate)) {
-            Future<?> asking = threads.submit(() -> {
-                write(disk, 0, 2 * CLUSTERS_OF_A_MIB);
-                return null;
-            });
+    void oneRequestAsksForAllAndTheOthersGoOn() throws IOException {
+        HeldStorage.Holds holds = new HeldStorage.Holds();
+        try (Disk disk = open(new HeldStorage(record, holds));
+                Guest guest = Guest.of(engine, disk)) {
+            HeldStorage.Hold hold = holds.next(request -> request.operation() == Operation.RESERVE);
+            Guest.Pending asking = guest.begin(writing(0, 2 * CLUSTERS_OF_A_MIB));
+            guest.getOnUntil(hold::isReached);
             try {
-                entered.await();
-                write(disk, 100 * CLUSTERS_OF_A_MIB, 4 * CLUSTERS_OF_A_MIB);
-                assertThat(asking.isDone()).isFalse();
-                assertThat(gate.meetings()).isZero();
+                guest.perform(writing(100 * CLUSTERS_OF_A_MIB, 4 * CLUSTERS_OF_A_MIB));
+                // The one that is held has not reached the host.
+                assertThat(reserves()).isEmpty();
             } finally {
-                gate.open();
+                holds.end();
             }
-            asking.get();
+            asking.await();
+            assertThat(reserves()).isNotEmpty();
         }
     }
 }
