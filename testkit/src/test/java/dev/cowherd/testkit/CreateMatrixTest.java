@@ -6,7 +6,7 @@ import dev.cowherd.format.CompressionType;
 import dev.cowherd.image.CreateOptions;
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskOptions;
-import dev.cowherd.image.DiskQueue;
+import dev.cowherd.image.Engine;
 import dev.cowherd.image.ImageCreator;
 import dev.cowherd.image.Preallocation;
 import java.io.IOException;
@@ -237,14 +237,15 @@ final class CreateMatrixTest {
 
     private static void assertReadsAsZeros(Path image) throws IOException {
         try (Disk disk = Disk.open(image, DiskOptions.defaults());
-                DiskQueue queue = disk.openQueue();
                 Arena arena = Arena.ofConfined()) {
             MemorySegment read = arena.allocate(Math.max(1, disk.sizeBytes())).asSlice(0, disk.sizeBytes());
-            read.fill((byte) 1);
-            queue.read(0, read);
-            assertThat(read.mismatch(
-                            arena.allocate(Math.max(1, disk.sizeBytes())).asSlice(0, disk.sizeBytes())))
-                    .isEqualTo(-1);
+            MemorySegment zeros = arena.allocate(Math.max(1, disk.sizeBytes())).asSlice(0, disk.sizeBytes());
+            for (Engine engine : Reads.ENGINES) {
+                try (Reads queue = Reads.of(engine, disk)) {
+                    queue.read(0, read.fill((byte) 1));
+                }
+                assertThat(read.mismatch(zeros)).as("by " + engine).isEqualTo(-1);
+            }
         }
     }
 }

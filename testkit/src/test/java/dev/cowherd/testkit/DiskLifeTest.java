@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskOptions;
 import dev.cowherd.image.DiskQueue;
+import dev.cowherd.image.Engine;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -24,6 +25,8 @@ import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** A disk under threads that open, close, interrupt and misuse it: right bytes or a clear error, never a hang. */
 final class DiskLifeTest {
@@ -55,14 +58,14 @@ final class DiskLifeTest {
                 for (int i = 0; i < 2; i++) {
                     long seed = i;
                     readers.add(threads.submit(() -> {
-                        reads.fromOneQueue(seed);
+                        reads.fromOneQueue(Reads.engineOf(seed), seed);
                         return null;
                     }));
                 }
                 Future<?> opener = threads.submit(() -> {
                     Random random = new Random(5);
                     for (int i = 0; i < 200 && !done.get(); i++) {
-                        try (DiskQueue queue = disk.openQueue();
+                        try (Reads queue = Reads.of(Reads.engineOf(i), disk);
                                 Arena arena = Arena.ofConfined()) {
                             reads.read(queue, random.nextInt(expected.length - 5000), arena.allocate(5000));
                         }
@@ -88,8 +91,9 @@ final class DiskLifeTest {
                 try (ExecutorService threads = Executors.newFixedThreadPool(3)) {
                     List<Future<String>> ends = new ArrayList<>();
                     for (int i = 0; i < 3; i++) {
+                        Engine engine = Reads.engineOf(i);
                         Random random = new Random(round * 10L + i);
-                        ends.add(threads.submit(() -> readUntilRefused(disk, reads, reading, random)));
+                        ends.add(threads.submit(() -> readUntilRefused(engine, disk, reads, reading, random)));
                     }
                     reading.await();
                     disk.close();
@@ -105,9 +109,9 @@ final class DiskLifeTest {
         });
     }
 
-    private static String readUntilRefused(Disk disk, GuestReads reads, CountDownLatch reading, Random random)
-            throws Exception {
-        try (DiskQueue queue = disk.openQueue();
+    private static String readUntilRefused(
+            Engine engine, Disk disk, GuestReads reads, CountDownLatch reading, Random random) throws Exception {
+        try (Reads queue = Reads.of(engine, disk);
                 Arena arena = Arena.ofConfined()) {
             MemorySegment buffer = arena.allocate(300_000);
             while (true) {
@@ -131,7 +135,7 @@ final class DiskLifeTest {
                     long seed = i;
                     readers.add(Thread.ofPlatform().start(() -> {
                         try {
-                            reads.fromOneQueue(seed);
+                            reads.fromOneQueue(Reads.engineOf(seed), seed);
                         } catch (Throwable e) {
                             synchronized (failures) {
                                 failures.add(e);
@@ -155,28 +159,44 @@ final class DiskLifeTest {
         });
     }
 
-    @Test
-    void anInterruptIsKeptForTheCaller() throws Exception {
+    @ParameterizedTest
+    @EnumSource(
+            value = Engine.class,
+            names = {"SYNC", "RING"})
+    void anInterruptIsKeptForTheCaller(Engine engine) throws Exception {
         try (Disk disk = Disk.open(image, DiskOptions.defaults());
-                DiskQueue queue = disk.openQueue()) {
-            ByteBuffer buffer = ByteBuffer.allocate(100);
+                Reads queue = Reads.of(engine, disk)) {
+            byte[] bytes = new byte[100];
             Thread.currentThread().interrupt();
-            queue.read(0, buffer);
+            queue.read(0, MemorySegment.ofArray(bytes));
             assertThat(Thread.interrupted()).isTrue();
-            assertThat(buffer.array()).isEqualTo(Arrays.copyOf(expected, 100));
+            assertThat(bytes).isEqualTo(Arrays.copyOf(expected, 100));
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = Engine.class,
+            names = {"SYNC", "RING"})
+    void segmentsOfAllKinds(Engine engine) throws Exception {
+        try (Disk disk = Disk.open(image, DiskOptions.defaults());
+                Reads queue = Reads.of(engine, disk);
+                Arena arena = Arena.ofConfined()) {
+            GuestReads reads = new GuestReads(disk, expected, "segments");
+            reads.read(queue, 12_345, MemorySegment.ofArray(new byte[1_000_003]));
+            reads.read(queue, 1, arena.allocate(70_001, 1));
+            reads.read(queue, 65_535, arena.allocate(70_001).asSlice(3, 66_000));
+            reads.read(queue, 65_535, MemorySegment.ofArray(new byte[70_001]).asSlice(3, 66_000));
+            queue.read(5, MemorySegment.NULL);
+            MemorySegment constant = arena.allocate(10).asReadOnly();
+            assertThatThrownBy(() -> queue.read(0, constant)).isInstanceOf(IllegalArgumentException.class);
         }
     }
 
     @Test
     void buffersOfAllKinds() throws Exception {
         try (Disk disk = Disk.open(image, DiskOptions.defaults());
-                DiskQueue queue = disk.openQueue();
-                Arena arena = Arena.ofConfined()) {
-            GuestReads reads = new GuestReads(disk, expected, "buffers");
-            reads.read(queue, 12_345, MemorySegment.ofArray(new byte[1_000_003]));
-            reads.read(queue, 1, arena.allocate(70_001, 1));
-            reads.read(queue, 65_535, arena.allocate(70_001).asSlice(3, 66_000));
-            reads.read(queue, 65_535, MemorySegment.ofArray(new byte[70_001]).asSlice(3, 66_000));
+                DiskQueue queue = disk.openQueue()) {
 
             ByteBuffer window = ByteBuffer.allocateDirect(1000).position(10).limit(510);
             queue.read(777, window);
@@ -186,11 +206,8 @@ final class DiskLifeTest {
                     .isEqualTo(-1);
 
             queue.read(disk.sizeBytes(), ByteBuffer.allocate(0));
-            queue.read(5, MemorySegment.NULL);
             assertThatThrownBy(() -> queue.read(0, ByteBuffer.allocate(10).asReadOnlyBuffer()))
                     .isInstanceOf(ReadOnlyBufferException.class);
-            assertThatThrownBy(() -> queue.read(0, arena.allocate(10).asReadOnly()))
-                    .isInstanceOf(IllegalArgumentException.class);
         }
     }
 
@@ -215,10 +232,13 @@ final class DiskLifeTest {
         }
     }
 
-    @Test
-    void aSegmentThatCannotBeWrittenFailsAndLeavesTheQueueUsable() throws Exception {
+    @ParameterizedTest
+    @EnumSource(
+            value = Engine.class,
+            names = {"SYNC", "RING"})
+    void aSegmentThatCannotBeWrittenFailsAndLeavesTheQueueUsable(Engine engine) throws Exception {
         try (Disk disk = Disk.open(image, DiskOptions.defaults());
-                DiskQueue queue = disk.openQueue();
+                Reads queue = Reads.of(engine, disk);
                 Arena good = Arena.ofConfined()) {
             Arena gone = Arena.ofConfined();
             MemorySegment dead = gone.allocate(100);

@@ -8,11 +8,13 @@ import dev.cowherd.format.ImageFormatException;
 import dev.cowherd.image.ChainException;
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskOptions;
-import dev.cowherd.image.DiskQueue;
+import dev.cowherd.image.Engine;
 import dev.cowherd.image.ImageFormat;
 import dev.cowherd.storage.StorageException;
 import java.io.IOException;
-import java.nio.ByteBuffer;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -286,10 +288,14 @@ final class HostileChainTest {
 
     private byte firstByte(String name, DiskOptions options) throws IOException {
         try (Disk disk = Disk.open(folder.resolve(name), options);
-                DiskQueue queue = disk.openQueue()) {
-            ByteBuffer first = ByteBuffer.allocate(1);
-            queue.read(0, first);
-            return first.get(0);
+                Arena arena = Arena.ofConfined()) {
+            MemorySegment first = arena.allocate(1);
+            for (Engine engine : Reads.ENGINES) {
+                try (Reads queue = Reads.of(engine, disk)) {
+                    queue.read(0, first);
+                }
+            }
+            return first.get(ValueLayout.JAVA_BYTE, 0);
         }
     }
 }

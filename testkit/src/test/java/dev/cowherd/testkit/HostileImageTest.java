@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 
 import dev.cowherd.format.ImageFormatException;
 import dev.cowherd.image.ChainException;
+import dev.cowherd.image.Engine;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -41,34 +42,39 @@ final class HostileImageTest {
     @ParameterizedTest
     @MethodSource("all")
     void refusedOrRead(HostileImage image) throws Exception {
+        for (Engine engine : Reads.ENGINES) {
+            Optional<IOException> refusal = read(engine, image, "");
+            switch (image.fate()) {
+                case REFUSED ->
+                    assertThat(refusal)
+                            .as("was read as if nothing were wrong, by " + engine)
+                            .isPresent();
+                case READ -> assertThat(refusal).as("by " + engine).isEmpty();
+                case EITHER -> {}
+            }
+        }
+    }
+
+    /** Reads all that there is; what it is refused with is clear. */
+    private Optional<IOException> read(Engine engine, HostileImage image, String snapshot) throws Exception {
         Path file = image.writeTo(folder);
         FileState before = FileState.of(file);
-
-        Optional<IOException> refusal = assertTimeoutPreemptively(LIMIT, () -> HostileReads.readAll(file, ""));
-
+        Optional<IOException> refusal =
+                assertTimeoutPreemptively(LIMIT, () -> HostileReads.readAll(engine, file, snapshot));
         assertThat(FileState.of(file)).isEqualTo(before);
-        switch (image.fate()) {
-            case REFUSED ->
-                assertThat(refusal).as("was read as if nothing were wrong").isPresent();
-            case READ -> assertThat(refusal).isEmpty();
-            case EITHER -> {}
-        }
         refusal.ifPresent(error -> isClear(error, image, file));
+        return refusal;
     }
 
     @ParameterizedTest
     @MethodSource("all")
     void refusedOrReadInItsSnapshot(HostileImage image) throws Exception {
-        Path file = image.writeTo(folder);
-        FileState before = FileState.of(file);
-
-        Optional<IOException> refusal = assertTimeoutPreemptively(LIMIT, () -> HostileReads.readAll(file, "1"));
-
-        assertThat(FileState.of(file)).isEqualTo(before);
-        if (image.row() == 23 && image.fate() != HostileImage.Fate.READ) {
-            assertThat(refusal).as("a snapshot's L1 that cannot be").isPresent();
+        for (Engine engine : Reads.ENGINES) {
+            Optional<IOException> refusal = read(engine, image, "1");
+            if (image.row() == 23 && image.fate() != HostileImage.Fate.READ) {
+                assertThat(refusal).as("a snapshot's L1 that cannot be").isPresent();
+            }
         }
-        refusal.ifPresent(error -> isClear(error, image, file));
     }
 
     private static void isClear(IOException refusal, HostileImage image, Path file) {

@@ -3,6 +3,7 @@ package dev.cowherd.testkit;
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskOptions;
 import dev.cowherd.image.DiskQueue;
+import dev.cowherd.image.Engine;
 import dev.cowherd.image.ImageFormat;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -20,14 +21,16 @@ final class HostileReads {
     /**
      * Opens and reads.
      *
+     * @param engine by which
      * @param snapshot the snapshot to read, or nothing for the current state
      * @return what opening or reading ended with, or nothing if all was read
      */
-    static Optional<IOException> readAll(Path file, String snapshot) {
+    static Optional<IOException> readAll(Engine engine, Path file, String snapshot) {
         DiskOptions options =
                 DiskOptions.defaults().withFormat(ImageFormat.QCOW2).withSnapshot(snapshot.isEmpty() ? null : snapshot);
         try (Disk disk = Disk.open(file, options);
-                DiskQueue queue = disk.openQueue();
+                DiskQueue asked = disk.openQueue();
+                Reads queue = Reads.of(engine, disk);
                 Arena arena = Arena.ofConfined()) {
             MemorySegment buffer = arena.allocate(1 << 20);
             long size = disk.sizeBytes();
@@ -38,10 +41,10 @@ final class HostileReads {
             for (int i = 0; i < 100 && size > 0; i++) {
                 long offset = i == 0 ? size - 1 : random.nextLong(size);
                 queue.read(offset, buffer.asSlice(0, Math.min(4096, size - offset)));
-                queue.status(offset, Math.min(size - offset, 1L << 40));
+                asked.status(offset, Math.min(size - offset, 1L << 40));
             }
             if (size > 0) {
-                queue.status(0, size);
+                asked.status(0, size);
             }
             return Optional.empty();
         } catch (IOException e) {

@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskOptions;
-import dev.cowherd.image.DiskQueue;
+import dev.cowherd.image.Engine;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -20,7 +20,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * A disk of 10 TiB whose tables are larger than the cache is served by four queues in a heap of 64 MiB, the default cache of
+ * A disk of 10 TiB whose tables are larger than the cache is served by four queues, two of each engine, in a heap of 64 MiB, the default cache of
  * 32 MiB included.
  */
 @Tag("hostile")
@@ -50,9 +50,10 @@ final class LargeDiskTest {
             assertThat(disk.sizeBytes()).isEqualTo(10L << 40);
             List<Future<?>> readers = new ArrayList<>();
             for (int i = 0; i < 4; i++) {
+                Engine engine = Reads.engineOf(i);
                 Random random = new Random(SEED + i);
                 readers.add(threads.submit(() -> {
-                    readAllTables(disk, marks, random);
+                    readAllTables(engine, disk, marks, random);
                     return null;
                 }));
             }
@@ -77,8 +78,8 @@ final class LargeDiskTest {
     }
 
     /** Touches every slice of every table, so that all are loaded and most are evicted again. */
-    private static void readAllTables(Disk disk, List<Long> marks, Random random) throws Exception {
-        try (DiskQueue queue = disk.openQueue();
+    private static void readAllTables(Engine engine, Disk disk, List<Long> marks, Random random) throws Exception {
+        try (Reads queue = Reads.of(engine, disk);
                 Arena arena = Arena.ofConfined()) {
             MemorySegment sector = arena.allocate(512);
             for (int i = 0; i < marks.size(); i++) {

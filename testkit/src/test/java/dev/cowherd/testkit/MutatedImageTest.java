@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 
 import dev.cowherd.format.ImageFormatException;
 import dev.cowherd.image.ChainException;
+import dev.cowherd.image.Engine;
 import dev.cowherd.testkit.ImageRecipe.Below;
 import dev.cowherd.testkit.ImageRecipe.Compression;
 import dev.cowherd.testkit.ImageRecipe.DataFile;
@@ -75,19 +76,23 @@ final class MutatedImageTest {
             long seed = SEED * 1_000_003 + i;
             Files.write(file, mutator.mutate(new Random(seed)));
             for (String snapshot : new String[] {"", "1"}) {
+                // The engines take turns, and each reads the snapshot where the other reads the disk.
+                Engine engine = Reads.engineOf(i + snapshot.length());
                 read(
+                        engine,
                         file,
                         snapshot,
-                        "%s, -Dcowherd.seed=%d, mutation %d, snapshot '%s'".formatted(name, SEED, i, snapshot));
+                        "%s, -Dcowherd.seed=%d, mutation %d, snapshot '%s', %s"
+                                .formatted(name, SEED, i, snapshot, engine));
             }
         }
     }
 
-    private static void read(Path file, String snapshot, String what) throws IOException {
+    private static void read(Engine engine, Path file, String snapshot, String what) throws IOException {
         FileState before = FileState.of(file);
         try {
             Optional<IOException> refusal =
-                    assertTimeoutPreemptively(LIMIT, () -> HostileReads.readAll(file, snapshot));
+                    assertTimeoutPreemptively(LIMIT, () -> HostileReads.readAll(engine, file, snapshot));
             refusal.ifPresent(error -> {
                 if (!(error instanceof ImageFormatException || error instanceof ChainException)) {
                     fail(what, error);

@@ -6,12 +6,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.cowherd.format.UnsupportedImageException;
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskOptions;
-import dev.cowherd.image.DiskQueue;
+import dev.cowherd.image.Engine;
 import dev.cowherd.storage.CacheMode;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.SeekableByteChannel;
@@ -70,13 +71,13 @@ final class ReadSpecialsTest {
 
         for (String name : List.of("small", "large")) {
             byte[] expected = QEMU.bytesOf(image, "-l", name);
-            try (Disk disk = Disk.open(image, DiskOptions.defaults().withSnapshot(name));
-                    DiskQueue queue = disk.openQueue()) {
+            try (Disk disk = Disk.open(image, DiskOptions.defaults().withSnapshot(name))) {
                 // QEMU keeps the disk's size of today; this disk has the snapshot's own.
                 assertThat(disk.sizeBytes()).isEqualTo(name.equals("small") ? 1 << 20 : 3 << 20);
-                ByteBuffer read = ByteBuffer.allocate((int) Math.min(disk.sizeBytes(), expected.length));
-                queue.read(0, read);
-                assertThat(read.array()).isEqualTo(Arrays.copyOf(expected, read.capacity()));
+                byte[] both = Arrays.copyOf(expected, (int) Math.min(disk.sizeBytes(), expected.length));
+                for (Engine engine : Reads.ENGINES) {
+                    assertThat(read(engine, disk, 0, both.length)).isEqualTo(both);
+                }
             }
         }
     }
@@ -92,7 +93,9 @@ final class ReadSpecialsTest {
         for (String wanted : List.of("1", "2", "3", "x")) {
             byte[] expected = QEMU.bytesOf(image, "-l", wanted);
             try (Disk disk = Disk.open(image, DiskOptions.defaults().withSnapshot(wanted))) {
-                new GuestReads(disk, expected, "snapshot " + wanted).fromOneQueue(SEED);
+                for (Engine engine : Reads.ENGINES) {
+                    new GuestReads(disk, expected, "snapshot " + wanted).fromOneQueue(engine, SEED);
+                }
             }
         }
     }
@@ -120,8 +123,19 @@ final class ReadSpecialsTest {
         }
     }
 
-    @Test
-    void compressedClustersAtOnePlaceOfTwoFiles() throws Exception {
+    private static byte[] read(Engine engine, Disk disk, long offset, int length) throws IOException {
+        try (Reads reads = Reads.of(engine, disk)) {
+            MemorySegment bytes = MemorySegment.ofArray(new byte[length]);
+            reads.read(offset, bytes);
+            return bytes.toArray(ValueLayout.JAVA_BYTE);
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = Engine.class,
+            names = {"SYNC", "RING"})
+    void compressedClustersAtOnePlaceOfTwoFiles(Engine engine) throws Exception {
         HandMadeImage below = HandMadeImage.plain();
         below.compressed(4, HandMadeImage.deflate(below.plain(0x33, 1))).writeTo(folder.resolve("below.qcow2"));
         Path top = HandMadeImage.plain().backing("below.qcow2", "qcow2").writeTo(folder.resolve("top.qcow2"));
@@ -130,7 +144,7 @@ final class ReadSpecialsTest {
         assertThat(expected[2 << 16]).isEqualTo((byte) 0x77);
         assertThat(expected[4 << 16]).isEqualTo((byte) 0x33);
         try (Disk disk = Disk.open(top, DiskOptions.defaults());
-                DiskQueue queue = disk.openQueue();
+                Reads queue = Reads.of(engine, disk);
                 Arena arena = Arena.ofConfined()) {
             GuestReads reads = new GuestReads(disk, expected, "one host offset in two files");
             for (int i = 0; i < 3; i++) {
@@ -162,16 +176,17 @@ final class ReadSpecialsTest {
                 .orFail();
 
         try (Disk disk = Disk.open(image, DiskOptions.defaults());
-                DiskQueue queue = disk.openQueue();
                 FileChannel expected = FileChannel.open(raw)) {
             for (long border : borders) {
                 int before = 150_000;
                 int after = (int) Math.min(150_000, disk.sizeBytes() - border);
-                ByteBuffer ours = ByteBuffer.allocate(before + after);
                 ByteBuffer theirs = ByteBuffer.allocate(before + after);
-                queue.read(border - before, ours);
                 expected.read(theirs, border - before);
-                assertThat(ours.array()).as("around " + border).isEqualTo(theirs.array());
+                for (Engine engine : Reads.ENGINES) {
+                    assertThat(read(engine, disk, border - before, before + after))
+                            .as("around " + border + ", " + engine)
+                            .isEqualTo(theirs.array());
+                }
             }
         }
     }
@@ -250,8 +265,10 @@ final class ReadSpecialsTest {
         for (Path path : List.of(good, top)) {
             try (Disk disk = Disk.open(path, DiskOptions.defaults());
                     Arena arena = Arena.ofConfined()) {
-                // The queue is closed by the disk.
-                disk.openQueue().read(0, arena.allocate(100));
+                // The queues are closed by the disk.
+                for (Engine engine : Reads.ENGINES) {
+                    Reads.of(engine, disk).read(0, arena.allocate(100));
+                }
             }
         }
         assertThatThrownBy(() -> Disk.open(bad, DiskOptions.defaults())).hasMessageContaining("missing");
