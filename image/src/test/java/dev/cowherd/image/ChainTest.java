@@ -57,14 +57,27 @@ class ChainTest {
     }
 
     private static List<String> open(Path path, DiskOptions options) throws IOException {
-        try (Disk disk = Disk.open(path, options);
-                DiskQueue queue = disk.openQueue()) {
-            queue.read(0, ByteBuffer.allocate(512));
+        try (Disk disk = Disk.open(path, options)) {
+            bytes(disk, 0, 512);
             return disk.layers().stream()
                     .map(layer -> layer.format().formatName() + " "
                             + Path.of(layer.fileName()).getFileName())
                     .toList();
         }
+    }
+
+    /** What both engines read. */
+    private static byte[] bytes(Disk disk, long offset, int length) throws IOException {
+        byte[] bytes = new byte[length];
+        try (DiskQueue queue = disk.openQueue()) {
+            queue.read(offset, ByteBuffer.wrap(bytes));
+        }
+        byte[] again = new byte[length];
+        try (Client queue = Client.of(Engine.RING, disk)) {
+            queue.read(offset, ByteBuffer.wrap(again));
+        }
+        assertThat(again).isEqualTo(bytes);
+        return bytes;
     }
 
     private void refused(String name, DiskOptions options, String... words) {
@@ -204,11 +217,8 @@ class ChainTest {
         qemu.img("s.qcow2", "snapshot", "-c", "first", "s.qcow2");
         qemu.io("s.qcow2", "write -P 2 0 64k");
         for (String wanted : List.of("1", "first")) {
-            try (Disk disk = Disk.open(qemu.path("s.qcow2"), DEFAULTS.withSnapshot(wanted));
-                    DiskQueue queue = disk.openQueue()) {
-                byte[] bytes = new byte[10];
-                queue.read(60_000, ByteBuffer.wrap(bytes));
-                assertThat(bytes).containsOnly(1);
+            try (Disk disk = Disk.open(qemu.path("s.qcow2"), DEFAULTS.withSnapshot(wanted))) {
+                assertThat(bytes(disk, 60_000, 10)).containsOnly(1);
                 assertThat(disk.layers().get(0).snapshots())
                         .singleElement()
                         .extracting("name")

@@ -6,7 +6,7 @@ import dev.cowherd.format.CorruptImageException;
 import dev.cowherd.storage.Storage;
 import dev.cowherd.storage.filter.GateStorage;
 import dev.cowherd.storage.filter.Operation;
-import dev.cowherd.storage.filter.Request;
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -30,6 +30,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Proves that queues work at once: their reads, their misses and their decompression meet where only several can pass together. */
+@EachEngine
 @Timeout(value = 120, unit = TimeUnit.SECONDS)
 class ParallelQueuesTest {
     private static final int QUEUES = 4;
@@ -40,22 +41,28 @@ class ParallelQueuesTest {
     @TempDir
     Path folder;
 
-    /** What each queue does; the number is the queue's. */
-    private interface Work {
-        void run(DiskQueue queue, int number) throws Exception;
+    private final Engine engine;
+
+    ParallelQueuesTest(Engine engine) {
+        this.engine = engine;
     }
 
-    private static void onQueues(Disk disk, int count, Work work) throws Exception {
+    /** What each queue does; the number is the queue's. */
+    private interface Work {
+        void run(DiskQueue queue, int number) throws IOException;
+    }
+
+    /** With the ring engine each on a fiber of a thread of its own. */
+    private void onQueues(Disk disk, int count, Work work) throws Exception {
         ExecutorService pool = Executors.newFixedThreadPool(count);
-        List<DiskQueue> queues = new ArrayList<>();
         try {
             List<Future<?>> futures = new ArrayList<>();
             for (int i = 0; i < count; i++) {
                 int number = i;
-                DiskQueue queue = disk.openQueue();
-                queues.add(queue);
                 futures.add(pool.submit(() -> {
-                    work.run(queue, number);
+                    try (Client client = Client.of(engine, disk)) {
+                        client.perform(new Request.Work(0, queue -> work.run(queue, number)));
+                    }
                     return null;
                 }));
             }
@@ -64,13 +71,10 @@ class ParallelQueuesTest {
             }
         } finally {
             pool.shutdownNow();
-            for (DiskQueue queue : queues) {
-                queue.close();
-            }
         }
     }
 
-    private static DiskOptions gated(Predicate<Request> held) {
+    private static DiskOptions gated(Predicate<dev.cowherd.storage.filter.Request> held) {
         UnaryOperator<Storage> gate = storage -> new GateStorage(
                 storage, request -> request.operation() == Operation.READ && held.test(request), QUEUES, PATIENCE);
         return DiskOptions.defaults().withStorageFilter(gate);
@@ -171,7 +175,7 @@ class ParallelQueuesTest {
             };
         };
         try (Disk disk = new Disk(ChainOpener.open(path, DiskOptions.defaults()), DiskOptions.defaults(), counting);
-                DiskQueue queue = disk.openQueue()) {
+                Client queue = Client.of(engine, disk)) {
             byte[] bytes = new byte[expected.length];
             for (int at = 0; at < bytes.length; at += 4096) {
                 queue.read(at, ByteBuffer.wrap(bytes, at, 4096));

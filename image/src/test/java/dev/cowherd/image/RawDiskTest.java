@@ -10,8 +10,15 @@ import java.nio.ByteBuffer;
 import org.junit.jupiter.api.Test;
 
 /** A raw disk is written in place, and does not become something else by what a guest writes. */
+@EachEngine
 class RawDiskTest {
     private static final byte[] MAGIC = {'Q', 'F', 'I', (byte) 0xfb};
+
+    private final Engine engine;
+
+    RawDiskTest(Engine engine) {
+        this.engine = engine;
+    }
 
     private static MemoryStorage raw() throws IOException {
         MemoryStorage file = new MemoryStorage("disk.raw");
@@ -22,7 +29,7 @@ class RawDiskTest {
     @Test
     void aGuestCannotTurnAGuessedRawDiskIntoAnImage() throws IOException {
         try (Disk disk = Disk.open(raw(), DiskOptions.defaults().withWritable(true));
-                DiskQueue queue = disk.openQueue()) {
+                Client queue = Client.of(engine, disk)) {
             assertThatThrownBy(() -> queue.write(0, ByteBuffer.wrap(MAGIC))).hasMessageContaining("format raw");
             queue.write(0, ByteBuffer.wrap(MAGIC, 0, 2));
             assertThatThrownBy(() -> queue.write(2, ByteBuffer.wrap(MAGIC, 2, 2)))
@@ -38,7 +45,7 @@ class RawDiskTest {
     void whoSaysRawGetsRaw() throws IOException {
         try (Disk disk = Disk.open(
                         raw(), DiskOptions.defaults().withWritable(true).withFormat(ImageFormat.RAW));
-                DiskQueue queue = disk.openQueue()) {
+                Client queue = Client.of(engine, disk)) {
             queue.write(0, ByteBuffer.wrap(MAGIC));
             queue.writeZeroes(4096, 4096, ZeroMode.KEEP_ALLOCATED);
             queue.discard(8192, 4096);

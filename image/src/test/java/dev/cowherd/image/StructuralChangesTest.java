@@ -9,6 +9,8 @@ import dev.cowherd.storage.Storage;
 import dev.cowherd.storage.filter.InterceptingStorage;
 import dev.cowherd.storage.filter.Operation;
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -27,9 +29,16 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** Snapshots and sizes change between writes; the disk, every snapshot and qemu-img agree on what is where. */
+@EachEngine
 class StructuralChangesTest {
     @TempDir
     Path folder;
+
+    private final Engine engine;
+
+    StructuralChangesTest(Engine engine) {
+        this.engine = engine;
+    }
 
     @ParameterizedTest
     @CsvSource({
@@ -71,7 +80,7 @@ class StructuralChangesTest {
                         DiskOptions.defaults()
                                 .withWritable(true)
                                 .withSliceCacheBytes(seed % 2 * DiskOptions.DEFAULT_SLICE_CACHE_BYTES));
-                DiskQueue queue = disk.openQueue()) {
+                Client queue = Client.of(engine, disk)) {
             for (int i = 0; i < 120; i++) {
                 expected = step(random, disk, queue, expected, taken, version, refcountOrder);
             }
@@ -82,7 +91,7 @@ class StructuralChangesTest {
                 .isEqualTo(-1);
         for (Map.Entry<String, byte[]> snapshot : taken.entrySet()) {
             try (Disk disk = Disk.open(top, DiskOptions.defaults().withSnapshot(snapshot.getKey()));
-                    DiskQueue queue = disk.openQueue()) {
+                    Client queue = Client.of(engine, disk)) {
                 assertThat(Arrays.mismatch(read(queue, (int) disk.sizeBytes()), snapshot.getValue()))
                         .as("seed " + seed + " snapshot " + snapshot.getKey())
                         .isEqualTo(-1);
@@ -99,7 +108,7 @@ class StructuralChangesTest {
     private static byte[] step(
             Random random,
             Disk disk,
-            DiskQueue queue,
+            Client queue,
             byte[] expected,
             Map<String, byte[]> taken,
             int version,
@@ -157,7 +166,7 @@ class StructuralChangesTest {
         return expected;
     }
 
-    private static byte[] read(DiskQueue queue, int length) throws IOException {
+    private static byte[] read(Client queue, int length) throws IOException {
         byte[] bytes = new byte[length];
         queue.read(0, ByteBuffer.wrap(bytes));
         return bytes;
@@ -168,7 +177,7 @@ class StructuralChangesTest {
         Path top = folder.resolve("narrow.qcow2");
         ImageCreator.create(top, CreateOptions.ofSize(1 << 20).refcountOrder(0).build());
         try (Disk disk = Disk.open(top, DiskOptions.defaults().withWritable(true));
-                DiskQueue queue = disk.openQueue()) {
+                Client queue = Client.of(engine, disk)) {
             queue.write(0, ByteBuffer.wrap(new byte[] {1, 2, 3}));
             assertThatThrownBy(() -> disk.createSnapshot("one")).hasMessageContaining("1 bits");
             queue.write(3, ByteBuffer.wrap(new byte[] {4}));
@@ -192,17 +201,24 @@ class StructuralChangesTest {
                     atTheDoor.countDown();
                     Waits.PARK.await(signal);
                 });
-        try (Disk disk = Disk.open(image, options);
-                DiskQueue queue = disk.openQueue()) {
-            queue.write(0, ByteBuffer.allocate(512));
+        try (Disk disk = Disk.open(image, options)) {
+            CountDownLatch written = new CountDownLatch(1);
             CompletableFuture<Void> write = CompletableFuture.runAsync(() -> {
-                try {
+                try (Client queue = Client.of(engine, disk);
+                        Arena arena = Arena.ofConfined()) {
+                    MemorySegment bytes = arena.allocate(512);
+                    queue.perform(new Request.Write(0, 0, bytes));
+                    written.countDown();
                     shrinking.await();
-                    queue.write(900_000, ByteBuffer.allocate(512));
+                    queue.begin(new Request.Write(0, 900_000, bytes));
+                    // Who waits on a fiber is asked of nobody's waits.
+                    atTheDoor.countDown();
+                    queue.await();
                 } catch (IOException | InterruptedException e) {
                     throw new AssertionError(e);
                 }
             });
+            written.await();
             disk.resize(1 << 19);
             assertThatThrownBy(write::get).hasCauseInstanceOf(IndexOutOfBoundsException.class);
         }

@@ -13,11 +13,18 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** One queue writes, zeroes, discards and flushes at random; what it reads, and what qemu-img reads afterwards, is what was written. */
+@EachEngine
 class WritingTest {
     private static final int DISK_BYTES = 3 << 20;
 
     @TempDir
     Path folder;
+
+    private final Engine engine;
+
+    WritingTest(Engine engine) {
+        this.engine = engine;
+    }
 
     @ParameterizedTest
     @CsvSource({
@@ -100,8 +107,9 @@ class WritingTest {
                         DiskOptions.defaults()
                                 .withWritable(true)
                                 .withSliceCacheBytes(seed % 2 * DiskOptions.DEFAULT_SLICE_CACHE_BYTES));
-                DiskQueue queue = disk.openQueue()) {
-            for (int i = 0; i < 400; i++) {
+                Client queue = Client.of(engine, disk)) {
+            // The engines share them.
+            for (int i = 0; i < 200; i++) {
                 step(random, queue, expected, seed, i);
             }
         }
@@ -112,7 +120,7 @@ class WritingTest {
         Files.delete(top);
     }
 
-    private static void step(Random random, DiskQueue queue, byte[] expected, long seed, int step) throws Exception {
+    private static void step(Random random, Client queue, byte[] expected, long seed, int step) throws Exception {
         int unit = random.nextBoolean() ? 512 : 1;
         int at = random.nextInt(DISK_BYTES / unit) * unit;
         int most = random.nextInt(4) == 0 ? 400 << 10 : 20 << 10;
