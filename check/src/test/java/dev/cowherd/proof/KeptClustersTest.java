@@ -18,10 +18,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
@@ -106,6 +109,15 @@ class KeptClustersTest {
         return pending;
     }
 
+    /** Each part, and whether the request from before is on a fiber; else, with the ring engine, a transfer that needs none. */
+    static Stream<Arguments> parts() {
+        return Stream.of(Part.values()).flatMap(part -> Stream.of(Arguments.of(part, false), Arguments.of(part, true)));
+    }
+
+    private static Request late(Request request, boolean onFiber) {
+        return onFiber ? new Request.Work(0, queue -> Guest.perform(queue, request)) : request;
+    }
+
     private static Request writing(Part part, byte value) {
         return new Request.Write(0, part.offset(), part.filled(value));
     }
@@ -123,11 +135,11 @@ class KeptClustersTest {
     }
 
     @ParameterizedTest
-    @EnumSource
-    void aWriteFromBeforeDoesNotComeBackOnceZerosWereSeen(Part part) throws IOException {
+    @MethodSource("parts")
+    void aWriteFromBeforeDoesNotComeBackOnceZerosWereSeen(Part part, boolean onFiber) throws IOException {
         Guest guest = guestWithOldBytes(part);
         HeldStorage.Hold late = holds.next(of(Operation.WRITE, part));
-        Guest.Pending lateWrite = begin(guest, writing(part, LATE), late);
+        Guest.Pending lateWrite = begin(guest, late(writing(part, LATE), onFiber), late);
         guest.writeZeroes(part.offset(), part.bytes, ZeroMode.KEEP_ALLOCATED);
         HeldStorage.Hold landed = holds.nextDone(of(Operation.WRITE, part));
         Guest.Pending newWrite = begin(guest, writing(part, NEW), landed);
@@ -142,12 +154,13 @@ class KeptClustersTest {
     }
 
     @ParameterizedTest
-    @EnumSource
-    void aReadFromBeforeDoesNotSeeWhatNobodyElseSeesYet(Part part) throws IOException {
+    @MethodSource("parts")
+    void aReadFromBeforeDoesNotSeeWhatNobodyElseSeesYet(Part part, boolean onFiber) throws IOException {
         Guest guest = guestWithOldBytes(part);
         HeldStorage.Hold late = holds.next(of(Operation.READ, part));
         MemorySegment seen = part.filled((byte) 99);
-        Guest.Pending lateRead = begin(guest, new Request.Read(0, part.offset(), seen), late);
+        Request read = new Request.Read(0, part.offset(), seen);
+        Guest.Pending lateRead = begin(guest, late(read, onFiber), late);
         guest.writeZeroes(part.offset(), part.bytes, ZeroMode.KEEP_ALLOCATED);
         HeldStorage.Hold landed = holds.nextDone(of(Operation.WRITE, part));
         Guest.Pending newWrite = begin(guest, writing(part, NEW), landed);
