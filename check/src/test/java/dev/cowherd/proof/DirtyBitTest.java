@@ -45,7 +45,7 @@ class DirtyBitTest {
     private static final DiskOptions WRITABLE = DiskOptions.defaults().withWritable(true);
     private static final CheckOptions ONE_THREAD = new CheckOptions(1, 64 << 20);
     /** Of each engine. */
-    private static final int STATES = Lab.count(300, 25_000);
+    private static final int STATES = Lab.count(300, 50_000);
 
     @TempDir
     Path folder;
