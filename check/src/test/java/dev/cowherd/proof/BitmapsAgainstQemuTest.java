@@ -103,7 +103,7 @@ class BitmapsAgainstQemuTest {
     @ParameterizedTest
     @MethodSource("layouts")
     void theSameRequestsLeaveTheSameBitmaps(Layout layout) {
-        Seeded.play(layout, seed -> sameRequests(layout, seed));
+        Lab.part(layout.toString(), () -> sameRequests(layout, Lab.seed()));
     }
 
     private void sameRequests(Layout layout, long seed) throws Exception {
@@ -130,7 +130,7 @@ class BitmapsAgainstQemuTest {
     @ParameterizedTest
     @MethodSource("layoutsOfTheOther")
     void anotherSizeOfTheDiskLeavesTheSameBitmaps(Layout layout) {
-        Seeded.play(layout, seed -> otherSizes(layout, seed + 500));
+        Lab.part(layout.toString(), () -> otherSizes(layout, Lab.seed() + 500));
     }
 
     private void otherSizes(Layout layout, long firstSeed) throws Exception {

@@ -205,7 +205,7 @@ class ImagePromisesTest {
     void manyCyclesOfAllocateFlushAndDiscardKeepTheFileSmall() {
         // In a normal run the engines share the cycles.
         int cycles = Lab.count(10_000, 100_000);
-        Seeded.play(cycles + " cycles, " + engine, seed -> cycles(cycles, new SplittableRandom(seed)));
+        Lab.part(cycles + " cycles, " + engine, () -> cycles(cycles, new SplittableRandom(Lab.seed())));
     }
 
     private void cycles(int cycles, SplittableRandom random) throws IOException {

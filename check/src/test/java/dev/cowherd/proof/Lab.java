@@ -33,7 +33,7 @@ final class Lab {
         try {
             part.run();
         } catch (Exception | AssertionError e) {
-            throw new AssertionError(name + " (-Dcowherd.seed=" + SEED + "): " + e.getMessage(), e);
+            throw new AssertionError(name + " (-Dcowherd.seed=" + SEED + "): " + e, e);
         }
     }
 }

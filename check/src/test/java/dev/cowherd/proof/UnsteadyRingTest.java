@@ -41,7 +41,7 @@ class UnsteadyRingTest {
             Shape.plain(12).withSnapshot().over(Shape.Below.SHORT),
             Shape.plain(16).packed(Shape.Packing.ZLIB)
         }) {
-            Seeded.play(shape + ", " + trouble, seed -> play(shape, trouble, seed));
+            Lab.part(shape + ", " + trouble, () -> play(shape, trouble, Lab.seed()));
         }
     }
 
