@@ -5,10 +5,15 @@ import dev.cowherd.bench.Line;
 import dev.cowherd.image.CreateOptions;
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskOptions;
+import dev.cowherd.image.DiskQueue;
 import dev.cowherd.image.Engine;
 import dev.cowherd.image.ImageCreator;
 import dev.cowherd.image.Request;
+import dev.cowherd.storage.Storage;
+import dev.cowherd.storage.filter.DelayStorage;
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -35,6 +40,8 @@ final class MicroSet {
     /** 16 slices: fewer than there are tables. */
     private static final long SMALL_CACHE = 64 << 10;
 
+    private static final long SCATTERED = 64L << 20;
+    private static final long LATE_NANOS = 100_000;
     private static final long LEAST_COMPRESSED = 128L << 20;
     private static final long TABLE_COVERS = (long) CLUSTER * (CLUSTER / Long.BYTES);
 
@@ -101,6 +108,7 @@ final class MicroSet {
         Path plain = fixtures.plain();
         Path written = fixtures.plainToWrite();
         Path zlib = fixtures.compressed("zlib");
+        Path scattered = scattered();
         long bytes = fixtures.plainBytes();
         Preparation toWrite = options -> Disk.open(written, options.withWritable(true));
         return List.of(
@@ -123,6 +131,16 @@ final class MicroSet {
                         8 * CLUSTER,
                         o -> Disk.open(plain, o),
                         () -> Source.randomReads(bytes, 8 * CLUSTER, 1)),
+                lasting(
+                        "the same, no two clusters neighbours",
+                        8 * CLUSTER,
+                        o -> Disk.open(scattered, o),
+                        () -> Source.randomReads(SCATTERED, 8 * CLUSTER, 1)),
+                lasting(
+                        "the same, reads of the host 100 µs late",
+                        8 * CLUSTER,
+                        o -> Disk.open(scattered, o.withStorageFilter(MicroSet::late)),
+                        () -> Source.randomReads(SCATTERED, 8 * CLUSTER, 1)),
                 lasting("read with an L2 miss", BLOCK, this::withFewSlices, () -> misses(0)));
     }
 
@@ -222,6 +240,31 @@ final class MicroSet {
         }
         ImageCreator.create(image, create.build());
         return Disk.open(image, options.withWritable(true));
+    }
+
+    /** An image with every second cluster written first, so that no two that follow each other are neighbours on the host. */
+    private Path scattered() throws IOException {
+        Path image = fixtures.folder().resolve("scattered.qcow2");
+        Files.deleteIfExists(image);
+        ImageCreator.create(image, CreateOptions.ofSize(SCATTERED).build());
+        try (Disk disk = Disk.open(image, DiskOptions.defaults().withWritable(true));
+                DiskQueue queue = disk.openQueue();
+                Arena arena = Arena.ofConfined()) {
+            MemorySegment bytes = arena.allocate(CLUSTER, BLOCK).fill((byte) 0x5a);
+            for (int first = 0; first < 2; first++) {
+                for (long at = (long) first * CLUSTER; at < SCATTERED; at += 2 * CLUSTER) {
+                    queue.write(at, bytes);
+                }
+            }
+        }
+        return image;
+    }
+
+    private static Storage late(Storage host) {
+        return new DelayStorage(
+                host,
+                request -> request.operation() == dev.cowherd.storage.filter.Operation.READ ? LATE_NANOS : 0,
+                new PrecisePauses());
     }
 
     /** A new image whose first clusters are all written. */
