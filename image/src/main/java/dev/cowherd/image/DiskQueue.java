@@ -11,7 +11,6 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.util.List;
-import java.util.Objects;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
@@ -27,8 +26,9 @@ public final class DiskQueue implements AutoCloseable {
 
     private final Disk disk;
     private final List<LayerHandles> handles;
-    /** Null where handles and compressed clusters are those of a request queue. */
-    private final @Nullable CompressedClusters ownClusters;
+    private final LaneShare share;
+    /** Handles and share are a request queue's. */
+    private final boolean lane;
 
     private final Arena arena;
     private final ChainLookup lookup;
@@ -44,63 +44,44 @@ public final class DiskQueue implements AutoCloseable {
     private final AtomicBoolean released = new AtomicBoolean();
     private MemorySegment bounce = MemorySegment.NULL;
 
-    private DiskQueue(
-            Disk disk,
-            List<LayerHandles> handles,
-            @Nullable CompressedClusters shared,
-            @Nullable Branches branches,
-            @Nullable EarlyWriteback early,
-            Arena arena) {
+    private DiskQueue(Disk disk, List<LayerHandles> handles, LaneShare share, boolean lane, Arena arena) {
         this.disk = disk;
         this.admission = new Admission(disk.options().waits());
         this.handles = handles;
         this.arena = arena;
         MemorySegment scratch = arena.allocate(ChainLookup.SCRATCH_BYTES, 4096);
         this.lookup = new ChainLookup(disk.maps(), handles, scratch);
-        this.ownClusters = shared == null ? disk.compressedClusters(arena, 1) : null;
-        this.reader = new ExtentReader(shared == null ? Objects.requireNonNull(ownClusters) : shared);
-        this.scattered =
-                new ScatteredReads(lookup, reader, branches, disk.options().waits());
+        this.share = share;
+        this.lane = lane;
+        this.reader = new ExtentReader(share.clusters());
+        this.scattered = new ScatteredReads(
+                lookup, reader, share.branches(), disk.options().waits());
         this.statusReader = new StatusReader(disk.layers(), handles, lookup);
         this.image = disk.layers().get(0).writable();
         this.epoch = image == null ? null : image.epochs().register();
-        this.writer = disk.isWritable() ? writer(scratch, early) : null;
+        this.writer = disk.isWritable() ? writer(scratch) : null;
     }
 
-    private QueueWriter writer(MemorySegment scratch, @Nullable EarlyWriteback early) {
+    private QueueWriter writer(MemorySegment scratch) {
         LayerHandles top = handles.get(0);
         boolean punchHoles = disk.options().punchHoles();
         return image == null
                 ? new RawWriter(top.file(), punchHoles, disk.options().format() == null, disk.rawStopped())
                 : new Qcow2Writer(
-                        disk,
-                        image,
-                        top,
-                        lookup,
-                        scratch,
-                        this::readNative,
-                        scattered,
-                        arena,
-                        punchHoles,
-                        early != null ? early : new EarlyWriteback(image, top));
+                        disk, image, top, lookup, scratch, this::readNative, scattered, arena, punchHoles, share);
     }
 
     static DiskQueue open(Disk disk) throws IOException {
         List<LayerHandles> handles = disk.reopenLayers(Storage::reopen);
-        return new DiskQueue(disk, handles, null, null, null, Arena.ofShared());
+        Arena arena = Arena.ofShared();
+        return new DiskQueue(disk, handles, LaneShare.of(disk, handles, arena, 1, null), false, arena);
     }
 
     /**
-     * A queue with the handles and the compressed clusters of somebody who closes them: one of the requests that a {@link RequestQueue} has
-     * in flight.
+     * A queue with the handles and the share of somebody who closes them: one of the requests that a {@link RequestQueue} has in flight.
      */
-    static DiskQueue lane(
-            Disk disk,
-            List<LayerHandles> handles,
-            CompressedClusters clusters,
-            @Nullable Branches branches,
-            @Nullable EarlyWriteback early) {
-        return new DiskQueue(disk, handles, clusters, branches, early, Arena.ofShared());
+    static DiskQueue lane(Disk disk, List<LayerHandles> handles, LaneShare share) {
+        return new DiskQueue(disk, handles, share, true, Arena.ofShared());
     }
 
     /**
@@ -315,8 +296,8 @@ public final class DiskQueue implements AutoCloseable {
         if (image != null && epoch != null) {
             image.epochs().forget(epoch);
         }
-        if (ownClusters != null) {
-            closing.run(ownClusters::close);
+        if (!lane) {
+            closing.run(share.clusters()::close);
             Handles.close(handles, closing);
         }
         arena.close();

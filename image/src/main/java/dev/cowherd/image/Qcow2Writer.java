@@ -9,6 +9,7 @@ import dev.cowherd.metadata.WriteStep;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Objects;
 
 /**
  * Writes to a QCOW2 top layer: asks the map where the bytes go, moves them itself, then lets the map say so. What a new cluster needs
@@ -37,10 +38,10 @@ final class Qcow2Writer implements QueueWriter {
     private final boolean punchHoles;
     private final int clusterBytes;
     private final EarlyWriteback earlyWriteback;
+    private final CopyBuffers copyBuffers;
     private final WriteStep step = new WriteStep();
     private final EraseStep eraseStep = new EraseStep();
     private final MemorySegment[] parts = new MemorySegment[3];
-    private MemorySegment copied = MemorySegment.NULL;
     private MemorySegment zeros = MemorySegment.NULL;
 
     Qcow2Writer(
@@ -53,7 +54,7 @@ final class Qcow2Writer implements QueueWriter {
             ScatteredReads scattered,
             Arena arena,
             boolean punchHoles,
-            EarlyWriteback earlyWriteback) {
+            LaneShare share) {
         this.disk = disk;
         this.image = image;
         this.top = top;
@@ -63,7 +64,8 @@ final class Qcow2Writer implements QueueWriter {
         this.scattered = scattered;
         this.arena = arena;
         this.punchHoles = punchHoles;
-        this.earlyWriteback = earlyWriteback;
+        this.earlyWriteback = Objects.requireNonNull(share.early());
+        this.copyBuffers = Objects.requireNonNull(share.copies());
         this.belowBytes = disk.belowBytes();
         this.clusterBytes = image.header().geometry().clusterBytes();
     }
@@ -121,9 +123,15 @@ final class Qcow2Writer implements QueueWriter {
             step.storage().write(step.hostOffset(), part);
             return;
         }
-        if (copied.byteSize() == 0) {
-            copied = arena.allocate(2L * clusterBytes, 4096);
+        MemorySegment copied = copyBuffers.take();
+        try {
+            fill(part, head, tail, copied);
+        } finally {
+            copyBuffers.giveBack(copied);
         }
+    }
+
+    private void fill(MemorySegment part, long head, long tail, MemorySegment copied) throws IOException {
         long all = step.end() - step.start();
         if (head > 0 && tail > 0 && step.length() <= OVERLAY_BYTES && all <= copied.byteSize()) {
             MemorySegment whole = copied.asSlice(0, all);

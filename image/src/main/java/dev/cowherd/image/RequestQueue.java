@@ -1,7 +1,6 @@
 package dev.cowherd.image;
 
 import dev.cowherd.metadata.LayerHandles;
-import dev.cowherd.metadata.WritableImage;
 import dev.cowherd.storage.Storage;
 import dev.cowherd.storage.fiber.FiberLoop;
 import dev.cowherd.storage.fiber.PlainTransfers;
@@ -73,7 +72,7 @@ public final class RequestQueue implements AutoCloseable {
     private final @Nullable FiberLoop loop;
     private final Arena arena = Arena.ofShared();
     private final List<LayerHandles> handles;
-    private final CompressedClusters compressedClusters;
+    private final LaneShare share;
     private final @Nullable PlainTransfers transfers;
     private final List<Lane> lanes = new ArrayList<>();
     private final ArrayDeque<Lane> idleLanes = new ArrayDeque<>();
@@ -92,7 +91,7 @@ public final class RequestQueue implements AutoCloseable {
         this.loop = loop;
         this.ownsLoop = ownsLoop;
         this.handles = handles;
-        this.compressedClusters = disk.compressedClusters(arena, loop == null ? 1 : Math.max(depth, Branches.MOST / 2));
+        this.share = LaneShare.of(disk, handles, arena, depth, loop);
         this.transfers = loop == null ? null : loop.transfers(this::transferred);
     }
 
@@ -139,14 +138,9 @@ public final class RequestQueue implements AutoCloseable {
     private void openLanes() throws IOException {
         boolean complete = false;
         try {
-            WritableImage image = disk.layers().get(0).writable();
-            Branches branches = loop == null ? null : new Branches(loop);
-            // One for all: what they write lies side by side.
-            EarlyWriteback early = image == null ? null : new EarlyWriteback(image, handles.get(0));
             // By system calls one request is under way at a time.
             for (int i = 0; i < (loop == null ? 1 : depth); i++) {
-                DiskQueue queue =
-                        disk.openLane(() -> DiskQueue.lane(disk, handles, compressedClusters, branches, early));
+                DiskQueue queue = disk.openLane(() -> DiskQueue.lane(disk, handles, share));
                 Lane lane = new Lane(queue, transfers == null ? null : new ShortWay(queue, transfers, i));
                 lanes.add(lane);
                 idleLanes.add(lane);
@@ -359,7 +353,7 @@ public final class RequestQueue implements AutoCloseable {
         disk.forget(this);
         Closing closing = new Closing();
         lanes.forEach(lane -> closing.run(lane.queue::close));
-        closing.run(compressedClusters::close);
+        closing.run(share.clusters()::close);
         Handles.close(handles, closing);
         if (loop != null && ownsLoop) {
             closing.run(loop::close);

@@ -278,8 +278,8 @@ class ShortWayTest {
             opener.write(0, bytes);
             PlainTransfers transfers = loop.transfers((token, result) -> {});
             var handles = disk.reopenLayers(shared -> shared.reopenFor(loop));
-            CompressedClusters clusters = disk.compressedClusters(Arena.ofAuto(), 1);
-            try (DiskQueue lane = disk.openLane(() -> DiskQueue.lane(disk, handles, clusters, null, null))) {
+            LaneShare share = LaneShare.of(disk, handles, Arena.ofAuto(), 1, loop);
+            try (DiskQueue lane = disk.openLane(() -> DiskQueue.lane(disk, handles, share))) {
                 ShortWay way = new ShortWay(lane, transfers, 0);
                 assertThat(ended(way, loop, BYTES)).isTrue();
                 assertThat(ended(way, loop, BYTES - 512)).as("short").isFalse();
