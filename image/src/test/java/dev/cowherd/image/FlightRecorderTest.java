@@ -15,6 +15,7 @@ import jdk.jfr.Recording;
 import jdk.jfr.consumer.RecordedEvent;
 import jdk.jfr.consumer.RecordingFile;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -149,6 +150,44 @@ class FlightRecorderTest {
             queue.submit(new Request.Read(DEPTH + 1L, 0, arena.allocate(4096)));
             awaitAll(queue);
             return eventsOf(recording);
+        }
+    }
+
+    /** Two reads that need one table, then two flushes: of each pair the second waits for the first. */
+    @Test
+    @Timeout(60)
+    void whatRequestsOfOneQueueWaitForIsNamed() throws IOException {
+        Path image = folder.resolve("shared.qcow2");
+        ImageCreator.create(image, CreateOptions.ofSize(1L << 30).build());
+        DiskOptions options = DiskOptions.defaults().withWritable(true).withEngine(Engine.RING);
+        try (Disk disk = Disk.open(image, options);
+                DiskQueue queue = disk.openQueue();
+                Arena arena = Arena.ofConfined()) {
+            queue.write(0, arena.allocate(2 * CLUSTER));
+        }
+        DiskOptions slow = options.withStorageFilter(
+                storage -> new DelayStorage(storage, request -> DELAY.toNanos(), Parker.REAL_TIME));
+        try (Disk disk = Disk.open(image, slow);
+                RequestQueue queue = disk.openRequestQueue(DEPTH);
+                Arena arena = Arena.ofConfined();
+                Recording recording = new Recording()) {
+            recording.enable("dev.cowherd.Wait").withThreshold(Duration.ZERO);
+            recording.start();
+            queue.submit(new Request.Read(0, 0, arena.allocate(4096)));
+            queue.submit(new Request.Read(1, CLUSTER, arena.allocate(4096)));
+            awaitAll(queue);
+            queue.submit(new Request.Write(2, 4 * CLUSTER, arena.allocate(CLUSTER)));
+            awaitAll(queue);
+            queue.submit(new Request.Flush(3));
+            queue.submit(new Request.Flush(4));
+            awaitAll(queue);
+            List<RecordedEvent> events = eventsOf(recording);
+            for (String what : List.of("slice load", "flush round")) {
+                assertThat(of(events, "dev.cowherd.Wait", "what", what))
+                        .as(what)
+                        .singleElement()
+                        .satisfies(event -> assertThat(event.getDuration()).isGreaterThan(Duration.ofNanos(1000)));
+            }
         }
     }
 

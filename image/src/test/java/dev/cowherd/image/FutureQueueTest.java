@@ -91,10 +91,16 @@ class FutureQueueTest {
         try (Disk disk = disk(engine);
                 FutureQueue queue = disk.openFutureQueue(4);
                 ExecutorService threads = Executors.newFixedThreadPool(2)) {
+            List<MemorySegment> blocks = new ArrayList<>();
+            for (int i = 0; i < 16; i++) {
+                blocks.add(block(i + 1));
+                queue.write((long) i * BLOCK, blocks.get(i)).get();
+            }
             Callable<Void> asking = () -> {
                 MemorySegment buffer = arena.allocate(BLOCK);
                 for (int i = 0; i < 3000; i++) {
                     queue.read((long) (i % 16) * BLOCK, buffer).get();
+                    assertThat(buffer.mismatch(blocks.get(i % 16))).isEqualTo(-1);
                 }
                 return null;
             };
