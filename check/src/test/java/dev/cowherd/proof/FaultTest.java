@@ -104,7 +104,7 @@ class FaultTest {
                 rig.assertHoldsWhatTheModelAllows();
             }
             rig.model.checkAfterCut(rig.power.now(), rig.contents());
-            judgeLastCuts(rig);
+            judgeLastCuts(rig, way.seed() + k);
         } catch (Exception | AssertionError e) {
             throw way.failed(k, e, failures);
         }
@@ -147,8 +147,8 @@ class FaultTest {
     }
 
     /** The power goes at the end too: what a failed sync left to chance must not matter for what was promised. */
-    private static void judgeLastCuts(Rig rig) {
-        CrashStates.of(rig.power).from(rig.power.now()).atMost(8).forEach(state -> {
+    private static void judgeLastCuts(Rig rig, long seed) {
+        CrashStates.of(rig.power).from(rig.power.now()).withSeed(seed).atMost(8).forEach(state -> {
             Rig after = rig.after(state);
             after.assertAtMostLeaks();
             rig.model.checkAfterCut(state.cut(), after.contents());
@@ -261,7 +261,7 @@ class FaultTest {
                 changes.checkAfterCut(rig.power.now(), rig);
             }
             rig.model.checkAfterCut(rig.power.now(), rig.contents());
-            judgeLastCuts(rig);
+            judgeLastCuts(rig, way.seed() + k);
         } catch (Exception | AssertionError e) {
             throw way.failed(k, e, failures);
         }

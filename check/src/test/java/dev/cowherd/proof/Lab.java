@@ -33,7 +33,8 @@ final class Lab {
         try {
             part.run();
         } catch (Exception | AssertionError e) {
-            throw new AssertionError(name + " (-Dcowherd.seed=" + SEED + "): " + e, e);
+            throw new AssertionError(
+                    name + " (" + (LONG ? "-Dcowherd.lab=lab " : "") + "-Dcowherd.seed=" + SEED + "): " + e, e);
         }
     }
 }

@@ -88,11 +88,15 @@ class StructuralFaultTest {
                 rig.assertHoldsWhatTheModelAllows();
             }
             rig.model.checkAfterCut(rig.power.now(), rig.contents());
-            CrashStates.of(rig.power).from(rig.power.now()).atMost(16).forEach(state -> {
-                Rig cut = rig.after(state);
-                cut.assertAtMostLeaks();
-                rig.model.checkAfterCut(state.cut(), cut.contents());
-            });
+            CrashStates.of(rig.power)
+                    .from(rig.power.now())
+                    .withSeed(k)
+                    .atMost(16)
+                    .forEach(state -> {
+                        Rig cut = rig.after(state);
+                        cut.assertAtMostLeaks();
+                        rig.model.checkAfterCut(state.cut(), cut.contents());
+                    });
         } catch (Exception | AssertionError e) {
             throw new AssertionError(way + ", k = " + k + ": " + e + "; failures " + failures, e);
         }

@@ -1,11 +1,13 @@
 package dev.cowherd.testkit.lab;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.function.IntConsumer;
+import java.util.stream.IntStream;
 
 /**
  * The states that disks may be in after a power cut, for every instant of a recorded run.
@@ -17,6 +19,9 @@ import java.util.function.IntConsumer;
 public final class CrashStates {
     /** How often a state is drawn again that was shown at the same cut before. */
     private static final int TRIES = 20;
+
+    /** From so many states of one cut on, none and all of the changes are among them. */
+    private static final int SOME = 4;
 
     /** How likely a change is to have landed, in drawn states: few, many, or all of them, which is what a killed process leaves. */
     private static final double[] LANDING = {0.1, 0.1, 0.5, 0.5, 0.5, 0.9, 0.9, 1};
@@ -155,6 +160,10 @@ public final class CrashStates {
                     cut(cut, shares.of(cut));
                 }
             });
+            if (only >= 0 && judged == 0) {
+                throw new AssertionError(
+                        "there is no state " + only + " among " + number + " with this seed and these bounds");
+            }
             return judged;
         }
 
@@ -214,18 +223,35 @@ public final class CrashStates {
                     show(cut, free, fates);
                 }
                 for (int i = 0; i < share.drawn(); i++) {
-                    show(cut, free, drawn(free, 0.5));
+                    show(cut, free, torn(free));
                 }
                 return;
             }
             Set<List<Fate>> shown = new HashSet<>();
-            for (long i = 0; i < share.drawn(); i++) {
+            long ends = share.drawn() < SOME ? 0 : 2;
+            for (long i = 0; i < ends; i++) {
+                Fate[] fates = new Fate[count];
+                Arrays.fill(fates, i == 0 ? Fate.LOST : Fate.LANDED);
+                shown.add(List.of(fates));
+                show(cut, free, fates);
+            }
+            for (long i = ends; i < share.drawn(); i++) {
                 Fate[] fates = drawn(free, random.nextInt(3) == 0 ? 0.3 : 0);
                 for (int again = 0; again < TRIES && !isNew(fates, shown); again++) {
                     fates = drawn(free, 0);
                 }
                 show(cut, free, fates);
             }
+        }
+
+        /** Some, one of them at least. */
+        private Fate[] torn(List<Change> free) {
+            Fate[] fates = drawn(free, 0.5);
+            int[] tearable = IntStream.range(0, fates.length)
+                    .filter(i -> CutShares.canTear(free.get(i)))
+                    .toArray();
+            fates[tearable[random.nextInt(tearable.length)]] = Fate.TORN;
+            return fates;
         }
 
         /** Torn ones are, because no two tears are alike. */
@@ -273,7 +299,8 @@ public final class CrashStates {
                 judge.judge(state);
             } catch (Exception | AssertionError e) {
                 throw new AssertionError(
-                        "crash state " + mine + " of seed " + seed + " (.withSeed(" + seed + "L).only(" + mine + ")): "
+                        "crash state " + mine + " of seed " + seed + " (.from(" + from + ").withSeed(" + seed + "L)"
+                                + (budget == Long.MAX_VALUE ? "" : ".atMost(" + budget + ")") + ".only(" + mine + ")): "
                                 + state.description() + ": " + e,
                         e);
             }

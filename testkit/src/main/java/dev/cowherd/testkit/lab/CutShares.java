@@ -91,8 +91,11 @@ final class CutShares {
         }
         for (int i = 0; i < drawn.length; i++) {
             Cut cut = cuts.get(i);
+            long subsets = cut.free <= EXHAUSTIVE_UP_TO ? 1L << cut.free : Long.MAX_VALUE;
             shares.add(
-                    cut.shown && drawn[i] >= cut.count() && cut.all().subsets ? cut.all() : new Share(false, drawn[i]));
+                    cut.shown && drawn[i] >= subsets
+                            ? new Share(true, drawn[i] - subsets)
+                            : new Share(false, drawn[i]));
         }
     }
 
