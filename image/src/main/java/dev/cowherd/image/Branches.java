@@ -7,7 +7,9 @@ import dev.cowherd.storage.fiber.FiberLoop;
  * a request of thousands of pieces takes no more memory than one of a few. For the loop's thread alone.
  */
 final class Branches {
-    /** As many as the kernel has use for, and some for each of many requests; a request gets on without. */
+    /** Of one request: what a device has use for. */
+    static final int MOST_OF_A_REQUEST = 16;
+    /** Of a queue, so that one long request leaves some to others; a request gets on without. */
     static final int MOST = 32;
 
     private final FiberLoop loop;

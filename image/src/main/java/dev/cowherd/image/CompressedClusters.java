@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  * <p>The requests that a queue has in flight share it. They run on fibers of one thread, so nothing here is locked: a request can meet what
  * another one has half done only where that one waits, for the host or a spare core.
  *
- * <p>Memory, taken as it is needed: input for at most as many clusters as requests are in flight, {@link #INPUT_BYTES} in all, and for each of
+ * <p>Memory, taken as it is needed: input for at most as many clusters as are read at once, {@link #INPUT_BYTES} in all, and for each of
  * these a decompressed cluster; more of them, up to {@link #KEPT_CLUSTERS}, where {@link #KEPT_BYTES} are enough.
  */
 final class CompressedClusters {

@@ -8,8 +8,9 @@ import java.util.function.Consumer;
 /** How a {@link RequestQueue} moves bytes. A {@link DiskQueue} makes system calls on its thread always. */
 public enum Engine {
     /**
-     * The ring for queues that take more than one request at a time, where it can be had; else system calls. One request at a time gains
-     * nothing by the ring, since its parts follow one another, and costs less by system calls. Where the ring cannot be had a warning says why.
+     * The ring for queues that take more than one request at a time, where it can be had; else system calls. One request at a time costs
+     * less by system calls; it gains by the ring only where it reads many places of a host that takes its time, which a disk of
+     * {@link #RING} waits for at once. Where the ring cannot be had a warning says why.
      */
     AUTO,
     /** System calls on the queue's thread: each request is done when {@link RequestQueue#submit} returns. */

@@ -25,8 +25,8 @@ record LaneShare(
     static LaneShare of(Disk disk, List<LayerHandles> handles, Arena arena, int depth, @Nullable FiberLoop loop) {
         WritableImage image = disk.layers().get(0).writable();
         return new LaneShare(
-                // A request of many places reads some of them at once.
-                disk.compressedClusters(arena, loop == null ? 1 : Math.max(depth, Branches.MOST / 2)),
+                // A long request's branches leave each other request a place.
+                disk.compressedClusters(arena, loop == null ? 1 : depth + Branches.MOST_OF_A_REQUEST),
                 loop == null ? null : new Branches(loop),
                 image == null ? null : new EarlyWriteback(image, handles.get(0)),
                 image == null

@@ -154,7 +154,7 @@ public final class RequestQueue implements AutoCloseable {
     }
 
     static @Nullable FiberLoop loop(Disk disk, int depth) throws IOException {
-        return disk.queueEngine(depth) == Engine.RING ? FiberLoop.open(depth) : null;
+        return disk.queueEngine(depth) == Engine.RING ? FiberLoop.open(depth + Branches.MOST_OF_A_REQUEST) : null;
     }
 
     /**

@@ -10,10 +10,13 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Reads guest bytes that lie in more than one place, for one lane. By system calls one place after the other. On fibers side by side: each
- * has a branch, but for the last, which the request's own fiber reads while it would only wait. None is under way any more when a read
- * returns or throws, for the memory is the caller's again.
+ * has a branch, but for the last, which the request's own fiber reads while it would only wait, and for those beyond what one request may
+ * have. None is under way any more when a read returns or throws, for the memory is the caller's again. It throws what reading one after
+ * the other would have met first.
  */
 final class ScatteredReads {
+    private static final int NOTHING = Integer.MAX_VALUE;
+
     private final ChainLookup lookup;
     private final ExtentReader reader;
     private final @Nullable Branches branches;
@@ -23,12 +26,14 @@ final class ScatteredReads {
     private @Nullable Extent held;
 
     private MemorySegment heldPart = MemorySegment.NULL;
-    private int begun;
-    private int underWay;
-    /** Of the branch that was begun first, of those that failed: what reading one after the other would have met. */
-    private @Nullable Throwable failure;
+    /** Places found so far; the held one is the last of them, and has this number. */
+    private int places;
 
-    private int failed;
+    private int underWay;
+    private @Nullable Throwable failure;
+    /** Which place failed: the first of those that did. */
+    private int failed = NOTHING;
+
     private @Nullable Signal allEnded;
 
     /** Branches are null where there are no fibers. */
@@ -41,31 +46,29 @@ final class ScatteredReads {
 
     /** Reads a stretch whose first extent, which ends within it, is known. */
     void read(Extent first, long offset, MemorySegment destination) throws IOException {
-        boolean complete = false;
         try {
             add(first, destination.asSlice(0, first.length()));
             begin(offset + first.length(), destination.asSlice(first.length()));
-            complete = true;
-        } finally {
-            finish(complete);
+        } catch (IOException | RuntimeException | Error e) {
+            failed(places + 1, e);
         }
+        finish();
     }
 
     /** Reads two stretches. */
     void readTwo(long offset, MemorySegment destination, long secondOffset, MemorySegment second) throws IOException {
-        boolean complete = false;
         try {
             begin(offset, destination);
             begin(secondOffset, second);
-            complete = true;
-        } finally {
-            finish(complete);
+        } catch (IOException | RuntimeException | Error e) {
+            failed(places + 1, e);
         }
+        finish();
     }
 
     private void begin(long offset, MemorySegment destination) throws IOException {
         long length = destination.byteSize();
-        for (long done = 0; done < length; ) {
+        for (long done = 0; done < length && failure == null; ) {
             Extent extent = lookup.map(offset + done, length - done);
             add(extent, destination.asSlice(done, extent.length()));
             done += extent.length();
@@ -81,29 +84,37 @@ final class ScatteredReads {
         MemorySegment partBefore = heldPart;
         held = extent;
         heldPart = part;
-        if (before != null && !branch(branches, before, partBefore)) {
-            reader.read(before, partBefore);
+        if (before != null && !branch(branches, before, partBefore, places)) {
+            readHere(before, partBefore, places);
+        }
+        places++;
+    }
+
+    private boolean branch(Branches to, Extent extent, MemorySegment part, int place) {
+        if (underWay == Branches.MOST_OF_A_REQUEST) {
+            return false;
+        }
+        boolean taken = to.begin(() -> {
+            readHere(extent, part, place);
+            ended();
+        });
+        underWay += taken ? 1 : 0;
+        return taken;
+    }
+
+    private void readHere(Extent extent, MemorySegment part, int place) {
+        try {
+            reader.read(extent, part);
+        } catch (IOException | RuntimeException | Error e) {
+            failed(place, e);
         }
     }
 
-    private boolean branch(Branches to, Extent extent, MemorySegment part) {
-        int number = begun;
-        boolean taken = to.begin(() -> {
-            try {
-                reader.read(extent, part);
-            } catch (IOException | RuntimeException | Error e) {
-                if (failure == null || number < failed) {
-                    failure = e;
-                    failed = number;
-                }
-            }
-            ended();
-        });
-        if (taken) {
-            begun++;
-            underWay++;
+    private void failed(int place, Throwable why) {
+        if (place < failed) {
+            failed = place;
+            failure = why;
         }
-        return taken;
     }
 
     private void ended() {
@@ -114,20 +125,12 @@ final class ScatteredReads {
         }
     }
 
-    /** Ends what was begun, and reads what was held back if all before it was found. */
-    private void finish(boolean complete) throws IOException {
-        if (branches == null) {
-            return;
-        }
+    /** Reads what was held back, awaits the rest. */
+    private void finish() throws IOException {
         Extent last = held;
-        held = null;
-        Throwable own = null;
-        try {
-            if (complete && last != null) {
-                reader.read(last, heldPart);
-            }
-        } catch (IOException | RuntimeException | Error e) {
-            own = e;
+        // Not after a place before it has failed; but before one behind it that was not even found.
+        if (last != null && places < failed) {
+            readHere(last, heldPart, places);
         }
         if (underWay > 0) {
             Signal signal = new Signal();
@@ -135,11 +138,13 @@ final class ScatteredReads {
             waits.await(signal);
             allEnded = null;
         }
+        Throwable first = failure;
+        held = null;
         heldPart = MemorySegment.NULL;
-        begun = 0;
-        Throwable first = failure == null ? own : failure;
+        places = 0;
         failure = null;
-        if (complete && first != null) {
+        failed = NOTHING;
+        if (first != null) {
             throwIt(first);
         }
     }

@@ -2,6 +2,7 @@ package dev.cowherd.image;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.cowherd.format.CorruptImageException;
 import dev.cowherd.storage.Errno;
 import dev.cowherd.storage.Storage;
 import dev.cowherd.storage.StorageException;
@@ -14,7 +15,10 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -25,6 +29,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** A read of many places: all of them, whatever their number; one error for all; and none under way once it has ended. */
@@ -110,11 +115,12 @@ class ScatteredReadsTest {
         return Fault.of(Errno.EIO, Operation.READ).inRange(hostOffset, 512);
     }
 
+    /** The second place is a branch too, the first that gets none, or the last, which never has one. */
     @ParameterizedTest
-    @EnumSource(names = {"SYNC", "RING"})
-    void theFirstPlaceThatFailsIsTheOneThatIsNamed(Engine engine) throws IOException {
+    @CsvSource({"SYNC, 20", "RING, 6", "RING, 16", "RING, 17", "RING, 95"})
+    void theFirstPlaceThatFailsIsTheOneThatIsNamed(Engine engine, int other) throws IOException {
         long first = hostOffset(5);
-        long second = hostOffset(CLUSTERS - 1);
+        long second = hostOffset(other);
         DiskOptions options =
                 by(engine).withStorageFilter(storage -> new FaultStorage(storage, badSector(first), badSector(second)));
         try (Disk disk = Disk.open(path, options);
@@ -128,6 +134,40 @@ class ScatteredReadsTest {
                 assertThat(readAll(queue, before)).containsOnlyNulls();
                 assertThat(bytes(before)).isEqualTo(Arrays.copyOf(content, 5 * CLUSTER_BYTES));
             }
+        }
+    }
+
+    /** The search for cluster 10 meets the bad entry of 11, when 9 was found and not read yet. */
+    @ParameterizedTest
+    @EnumSource(names = {"SYNC", "RING"})
+    void aBadPlaceIsNamedBeforeABadEntryBehindIt(Engine engine) throws IOException {
+        long bad = hostOffset(9);
+        long l2 = onlyTable();
+        try (FileChannel file = FileChannel.open(path, StandardOpenOption.WRITE)) {
+            file.write(ByteBuffer.allocate(8).putLong(0, 0x8000_0000_0000_0000L | 513L << 9), l2 + 11 * 8);
+        }
+        try (Disk disk = Disk.open(path, by(engine));
+                RequestQueue queue = disk.openRequestQueue(2)) {
+            assertThat(readAll(queue, room())).singleElement().isInstanceOf(CorruptImageException.class);
+        }
+        DiskOptions options = by(engine).withStorageFilter(storage -> new FaultStorage(storage, badSector(bad)));
+        try (Disk disk = Disk.open(path, options);
+                RequestQueue queue = disk.openRequestQueue(2)) {
+            assertThat(readAll(queue, room()))
+                    .singleElement()
+                    .isInstanceOfSatisfying(
+                            StorageException.class, e -> assertThat(e.offset()).isEqualTo(bad));
+        }
+    }
+
+    /** The offset of the image's one L2 table, from its L1 table (specification: header, bytes 40 to 47). */
+    private long onlyTable() throws IOException {
+        ByteBuffer word = ByteBuffer.allocate(8);
+        try (FileChannel file = FileChannel.open(path)) {
+            file.read(word, 40);
+            long l1 = word.getLong(0);
+            file.read(word.clear(), l1);
+            return word.getLong(0) & 0x00ff_ffff_ffff_fe00L;
         }
     }
 

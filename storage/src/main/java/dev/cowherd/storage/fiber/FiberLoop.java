@@ -334,6 +334,8 @@ public final class FiberLoop implements AutoCloseable {
             ring.submitAndWait(ready.isEmpty() ? awaited : 0, completions);
             takeWoken();
         } else {
+            // Who can go on goes on first: what it asks of the ring goes out with the same call.
+            mountAll();
             ring.submitAndWait(0, completions);
         }
     }
