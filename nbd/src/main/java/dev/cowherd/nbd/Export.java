@@ -19,8 +19,11 @@ interface Export {
     /** Whether it can be written; it does not change while the export is served. */
     boolean isWritable();
 
+    /** The engine that it was opened for; {@link Engine#AUTO} where that is open. */
+    Engine engine();
+
     /**
-     * Which engine suits its connections, where the server may choose.
+     * Which engine suits its connections, where neither it nor the server was told.
      *
      * @param maxInflight how many requests of a connection may be under way
      * @return {@link Engine#SYNC}, or {@link Engine#RING} where that can be had

@@ -12,6 +12,9 @@ final class Ways {
     private final NbdOptions options;
     private final Loops loops;
     private final boolean ring;
+    /** The ring was asked for by name, of the server or of the disk: then nothing stands in for it. */
+    private final boolean required;
+
     private final AtomicBoolean said = new AtomicBoolean();
 
     /** How a connection's thread gets its loop. */
@@ -19,27 +22,32 @@ final class Ways {
         FiberLoop open(int depth) throws IOException;
     }
 
-    private Ways(Export export, NbdOptions options, Loops loops, boolean ring) {
+    private Ways(Export export, NbdOptions options, Loops loops, boolean ring, boolean required) {
         this.export = export;
         this.options = options;
         this.loops = loops;
         this.ring = ring;
+        this.required = required;
     }
 
     /**
      * Decides on the engine; where {@link Engine#AUTO} would take the ring and cannot have it the log is told why.
      *
-     * @throws IOException if {@link Engine#RING} was asked for and cannot be had
+     * @throws IOException if {@link Engine#RING} was asked for, of the server or when the disk was opened, and cannot be had
      */
     static Ways to(Export export, NbdOptions options, Loops loops) throws IOException {
-        Engine wanted = options.engine() == Engine.AUTO ? export.suitedEngine(options.maxInflight()) : options.engine();
+        Engine asked = options.engine() == Engine.AUTO ? export.engine() : options.engine();
+        Engine wanted = asked == Engine.AUTO ? export.suitedEngine(options.maxInflight()) : asked;
         if (wanted == Engine.SYNC) {
-            return new Ways(export, options, loops, false);
+            return new Ways(export, options, loops, false, false);
+        }
+        if (export.engine() == Engine.SYNC) {
+            throw new IOException("the ring engine cannot be had: the disk was opened for system calls");
         }
         Optional<String> refusal = SocketDescriptor.refusal().or(FiberLoop::refusal);
-        Ways ways = new Ways(export, options, loops, refusal.isEmpty());
+        Ways ways = new Ways(export, options, loops, refusal.isEmpty(), asked == Engine.RING);
         if (refusal.isPresent()) {
-            if (options.engine() == Engine.RING) {
+            if (ways.required) {
                 throw new IOException("the ring engine cannot be had: " + refusal.get());
             }
             ways.sayOnce(refusal.get());
@@ -61,7 +69,7 @@ final class Ways {
             // Each request may have its transfer, and the socket its two, in one turn.
             loop = loops.open(options.maxInflight() + 2);
         } catch (IOException e) {
-            if (options.engine() == Engine.RING) {
+            if (required) {
                 throw e;
             }
             sayOnce(String.valueOf(e.getMessage()));

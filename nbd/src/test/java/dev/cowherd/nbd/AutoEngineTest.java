@@ -1,6 +1,7 @@
 package dev.cowherd.nbd;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.cowherd.image.CreateOptions;
@@ -13,6 +14,7 @@ import dev.cowherd.storage.fiber.FiberLoop;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -56,5 +58,42 @@ class AutoEngineTest {
             assertThat(client.readSimpleReply()).isEqualTo(new RawClient.SimpleReply(0, 7));
         }
         assertThat(said).isEmpty();
+    }
+
+    /** A ring that was asked for by name has nothing to stand in for it, whoever asked; one that nobody asked for has. */
+    @ParameterizedTest
+    @CsvSource({"AUTO, RING, true", "RING, AUTO, true", "RING, RING, true", "AUTO, AUTO, false"})
+    void onlyARingThatNobodyAskedForIsReplaced(Engine asked, Engine disks, boolean fails) throws IOException {
+        assumeTrue(SocketDescriptor.refusal().or(FiberLoop::refusal).isEmpty(), "no ring to be had here");
+        Path image = folder.resolve("disk.qcow2");
+        ImageCreator.create(image, CreateOptions.ofSize(1 << 20).build());
+        ConcurrentLinkedQueue<String> said = new ConcurrentLinkedQueue<>();
+        NbdOptions serving = NegotiationTest.anyPort(asked).withLog(said::add);
+        DiskOptions options = DiskOptions.defaults().withEngine(disks).withCacheMode(CacheMode.NONE);
+        try (Disk disk = Disk.open(image, options)) {
+            Ways ways = Ways.to(new DiskExport(disk), serving, depth -> {
+                throw new IOException("too many rings");
+            });
+            assertThat(ways.engine()).isEqualTo(Engine.RING);
+            if (fails) {
+                assertThatThrownBy(ways::open).hasMessage("too many rings");
+                assertThat(said).isEmpty();
+            } else {
+                for (int i = 0; i < 2; i++) {
+                    ways.open().close();
+                }
+                assertThat(said).containsExactly("using system calls instead of io_uring: too many rings");
+            }
+        }
+    }
+
+    @Test
+    void aServerOfTheRingRefusesADiskThatWasOpenedForSystemCalls() throws IOException {
+        Path image = folder.resolve("disk.qcow2");
+        ImageCreator.create(image, CreateOptions.ofSize(1 << 20).build());
+        try (Disk disk = Disk.open(image, DiskOptions.defaults().withEngine(Engine.SYNC))) {
+            assertThatThrownBy(() -> NbdServer.start(disk, NegotiationTest.anyPort(Engine.RING)))
+                    .hasMessage("the ring engine cannot be had: the disk was opened for system calls");
+        }
     }
 }

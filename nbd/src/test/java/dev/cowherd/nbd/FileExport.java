@@ -18,6 +18,11 @@ record FileExport(Path path, long sizeBytes) implements Export {
     }
 
     @Override
+    public Engine engine() {
+        return Engine.AUTO;
+    }
+
+    @Override
     public Engine suitedEngine(int maxInflight) {
         return Engine.SYNC;
     }

@@ -44,6 +44,11 @@ final class MemoryExport implements Export {
     }
 
     @Override
+    public Engine engine() {
+        return Engine.AUTO;
+    }
+
+    @Override
     public Engine suitedEngine(int maxInflight) {
         return Engine.SYNC;
     }

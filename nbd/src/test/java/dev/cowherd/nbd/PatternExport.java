@@ -71,6 +71,11 @@ final class PatternExport implements Export {
     }
 
     @Override
+    public Engine engine() {
+        return Engine.AUTO;
+    }
+
+    @Override
     public Engine suitedEngine(int maxInflight) {
         return Engine.SYNC;
     }
