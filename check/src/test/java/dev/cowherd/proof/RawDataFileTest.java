@@ -18,6 +18,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -186,7 +187,7 @@ class RawDataFileTest {
                 .withCacheMode(CacheMode.UNSAFE)
                 .withPunchHoles(turn % 4 != 3)
                 .withDetectZeroes(List.of(DetectZeroes.values()).get(turn % 3)));
-        int requests = 40;
+        int requests = 24;
         int size = Math.toIntExact(twin.shape.sizeBytes());
         try (Disk disk = Disk.open(twin.image, options);
                 Guest guest = Guest.of(engine, disk)) {
@@ -205,6 +206,27 @@ class RawDataFileTest {
                 Guest guest = Guest.of(engine, disk)) {
             twin.compare(guest, "QEMU's requests");
             several(twin, guest, requests / 2);
+        }
+        twin.judgeByQemu();
+    }
+
+    /** As on a block device: nobody knows what is behind the disk, and a disk that grows must not have it. */
+    @ParameterizedTest
+    @MethodSource("shapes")
+    void whatLiesBehindADiskIsNotInItWhenItHasGrown(Shape shape) throws IOException {
+        Twin twin = new Twin(shape, Lab.seed());
+        twin.create(true);
+        int size = Math.toIntExact(shape.sizeBytes());
+        int clusters = Math.ceilDiv(size, shape.clusterBytes());
+        int grown = (clusters + 2) * shape.clusterBytes();
+        byte[] old = new byte[grown - size];
+        Arrays.fill(old, (byte) 0x5a);
+        Files.write(twin.data, Arrays.copyOf(Files.readAllBytes(twin.data), size));
+        Files.write(twin.data, old, StandardOpenOption.APPEND);
+        try (Disk disk = Disk.open(
+                        twin.image, Guests.byRing(DiskOptions.defaults().withWritable(true)));
+                Guest guest = Guest.of(engine, disk)) {
+            twin.resize(disk, guest, grown);
         }
         twin.judgeByQemu();
     }

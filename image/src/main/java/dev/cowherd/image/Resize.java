@@ -5,6 +5,7 @@ import dev.cowherd.metadata.LayerHandles;
 import dev.cowherd.metadata.RawMap;
 import dev.cowherd.metadata.SizeChange;
 import dev.cowherd.metadata.WritableImage;
+import dev.cowherd.storage.Storage;
 import java.io.IOException;
 
 /**
@@ -37,7 +38,7 @@ final class Resize {
         }
         refuse(image, newBytes);
         if (newBytes > oldBytes) {
-            grow(new SizeChange(image, handles), oldBytes, newBytes);
+            grow(image, oldBytes, newBytes);
         } else if (newBytes < oldBytes) {
             shrink(image, oldBytes, newBytes);
         }
@@ -63,10 +64,11 @@ final class Resize {
         }
     }
 
-    private void grow(SizeChange change, long oldBytes, long newBytes) throws IOException {
+    private void grow(WritableImage image, long oldBytes, long newBytes) throws IOException {
+        SizeChange change = new SizeChange(image, handles);
         change.reachSize(newBytes);
-        if (top.dataStorage() != null && top.dataStorage().sizeBytes() < newBytes) {
-            top.dataStorage().truncate(newBytes);
+        if (top.dataStorage() != null) {
+            reachData(image, top.dataStorage(), oldBytes, newBytes);
         }
         change.pretendSize(newBytes);
         try (DiskQueue queue = DiskQueue.open(disk)) {
@@ -75,6 +77,20 @@ final class Resize {
         } catch (IOException | RuntimeException e) {
             change.pretendSize(oldBytes);
             throw e;
+        }
+    }
+
+    /**
+     * A data file may have more than the disk had, such as a block device. New clusters have no entries, which say "zeros" to the guest
+     * alone: to whoever reads a raw data file its bytes have to.
+     */
+    private void reachData(WritableImage image, Storage data, long oldBytes, long newBytes) throws IOException {
+        long had = data.sizeBytes();
+        if (had < newBytes) {
+            data.truncate(newBytes);
+        }
+        if (had > oldBytes && image.header().dataFileRaw()) {
+            data.zero(oldBytes, Math.min(had, newBytes) - oldBytes);
         }
     }
 
