@@ -76,10 +76,8 @@ class ModelRandomTest {
 
     private void play(Engine engine, Shape shape, long seed, int queues) throws Exception {
         Template template = Template.of(shape);
-        for (Path file : new Path[] {template.top, template.base, template.data}) {
-            if (file != null) {
-                Files.copy(file, folder.resolve(file.getFileName()), StandardCopyOption.REPLACE_EXISTING);
-            }
+        for (Path file : template.files) {
+            Files.copy(file, folder.resolve(file.getFileName()), StandardCopyOption.REPLACE_EXISTING);
         }
         Path image = folder.resolve(template.top.getFileName());
         if (template.data != null) {

@@ -30,6 +30,8 @@ class PowerCutTest {
             shapes.add(Shape.plain(bits).packed(Shape.Packing.ZLIB));
             shapes.add(Shape.plain(bits).withData(Shape.Data.FILE));
         }
+        shapes.add(Shape.plain(9).over(Shape.Below.DEEP));
+        shapes.add(Shape.plain(16).withExtended().over(Shape.Below.DEEP));
         shapes.add(Shape.plain(9).withRefcountOrder(0));
         shapes.add(Shape.plain(9).withRefcountOrder(6).withSnapshot());
         shapes.add(Shape.plain(16).withExtended().over(Shape.Below.RAW));
@@ -109,6 +111,7 @@ class PowerCutTest {
                 Shape.plain(9).withVersion(2).over(Shape.Below.LONG),
                 Shape.plain(9).packed(Shape.Packing.ZSTD),
                 Shape.plain(12).withSnapshot().over(Shape.Below.QCOW2),
+                Shape.plain(12).over(Shape.Below.DEEP),
                 Shape.plain(12).withData(Shape.Data.FILE),
                 Shape.plain(16).withExtended().over(Shape.Below.RAW));
     }

@@ -40,7 +40,9 @@ record Shape(
         /** A QCOW2 image larger than the overlay. */
         LONG,
         /** Compressed QCOW2. */
-        PACKED
+        PACKED,
+        /** Four layers, two of them compressed by different codecs; the upmost ends first, and hides what the others have behind. */
+        DEEP
     }
 
     /** Compressed clusters of the image itself. */

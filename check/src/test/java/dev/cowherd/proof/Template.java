@@ -7,7 +7,9 @@ import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -23,6 +25,9 @@ final class Template {
     final Path top;
     final @Nullable Path data;
     final @Nullable Path base;
+    /** Every file of it. */
+    final List<Path> files = new ArrayList<>();
+
     private final List<Region> regions = new ArrayList<>();
 
     /** Guest bytes that are there at the start. */
@@ -72,6 +77,10 @@ final class Template {
             options.addAll(List.of("-b", base.getFileName().toString(), "-F", raw ? "raw" : "qcow2"));
         }
         qemu.create(top, Long.toString(size), options.toArray(String[]::new));
+        files.add(top);
+        if (data != null) {
+            files.add(data);
+        }
         List<String> commands = new ArrayList<>();
         long cluster = shape.clusterBytes();
         String flags = shape.packing() == Shape.Packing.NONE ? "" : "-c ";
@@ -104,21 +113,25 @@ final class Template {
     private void own(ModelDisk model, long offset, long length, String flags, List<String> commands)
             throws IOException {
         long within = Math.min(length, shape.sizeBytes() / shape.clusterBytes() * shape.clusterBytes() - offset);
-        if (within <= 0) {
-            return;
+        if (within > 0) {
+            writes(model, offset, within, shape.clusterBytes(), flags, commands);
         }
+    }
+
+    /** What an image of some cluster size is to be written; a compressed write is one cluster at a time. */
+    private void writes(ModelDisk model, long offset, long length, long cluster, String flags, List<String> commands)
+            throws IOException {
         Path content = folder.resolve("content-" + regions.size());
-        stamped(model, offset, within, content);
-        // A compressed write is one cluster at a time.
-        long step = flags.isEmpty() ? within : shape.clusterBytes();
-        for (long at = 0; at < within; at += step) {
+        stamped(model, offset, length, content);
+        long step = flags.isEmpty() ? length : cluster;
+        for (long at = 0; at < length; at += step) {
             Path piece = content;
-            if (step < within) {
+            if (step < length) {
                 piece = folder.resolve(content.getFileName() + "-" + at);
                 byte[] all = Files.readAllBytes(content);
-                Files.write(piece, java.util.Arrays.copyOfRange(all, (int) at, (int) (at + step)));
+                Files.write(piece, Arrays.copyOfRange(all, (int) at, (int) Math.min(at + step, length)));
             }
-            commands.add("write " + flags + "-s " + piece + " " + (offset + at) + " " + Math.min(step, within - at));
+            commands.add("write " + flags + "-s " + piece + " " + (offset + at) + " " + Math.min(step, length - at));
         }
     }
 
@@ -131,6 +144,11 @@ final class Template {
 
     /** Data in the first three quarters, a hole behind them; the short one ends there. */
     private void buildBase(QemuImg qemu, ModelDisk model, Path image) throws IOException {
+        files.add(image);
+        if (shape.below() == Shape.Below.DEEP) {
+            buildDeep(qemu, model, image);
+            return;
+        }
         long size = shape.sizeBytes();
         long filled = size * 3 / 4 / 512 * 512;
         Path raw = folder.resolve("base.raw");
@@ -138,10 +156,10 @@ final class Template {
         long baseSize = switch (shape.below()) {
             case SHORT -> filled;
             case LONG -> size + shape.clusterBytes();
-            case NONE, RAW, QCOW2, PACKED -> size;
+            case NONE, RAW, QCOW2, PACKED, DEEP -> size;
         };
         try (java.nio.channels.FileChannel channel =
-                java.nio.channels.FileChannel.open(raw, java.nio.file.StandardOpenOption.WRITE)) {
+                java.nio.channels.FileChannel.open(raw, StandardOpenOption.WRITE)) {
             if (baseSize > filled) {
                 channel.write(java.nio.ByteBuffer.allocate(1), baseSize - 1);
             }
@@ -150,7 +168,53 @@ final class Template {
             case RAW, SHORT -> Files.move(raw, image);
             case QCOW2, LONG -> qemu.convert(raw, image, "-O", "qcow2");
             case PACKED -> qemu.convert(raw, image, "-c", "-O", "qcow2");
-            case NONE -> throw new IllegalStateException("no base to build");
+            case NONE, DEEP -> throw new IllegalStateException("no base of one layer");
+        }
+    }
+
+    /** Each layer has bytes of its own, some over those below, so that every one of them is read. */
+    private void buildDeep(QemuImg qemu, ModelDisk model, Path image) throws IOException {
+        long size = shape.sizeBytes();
+        long upmost = size * 7 / 8 / 512 * 512 + 512;
+        Path raw = folder.resolve("deep.raw");
+        stamped(model, 0, upmost, raw);
+        // What the upmost layer is too short for must never be seen.
+        byte[] hidden = new byte[Math.toIntExact(size - upmost)];
+        Arrays.fill(hidden, (byte) 0x5a);
+        Files.write(raw, hidden, StandardOpenOption.APPEND);
+        files.add(raw);
+        Path zlib = folder.resolve("deep.zlib");
+        layer(qemu, zlib, size, "cluster_size=4k", raw, "raw");
+        Path zstd = folder.resolve("deep.zstd");
+        layer(qemu, zstd, size, "cluster_size=4k,compression_type=zstd", zlib, "qcow2");
+        layer(qemu, image, upmost, "cluster_size=8k", zstd, "qcow2");
+        long cluster = 4096;
+        long middle = size / 2 & -cluster;
+        List<String> commands = new ArrayList<>();
+        writes(model, 3 * cluster, 6 * cluster, cluster, "-c ", commands);
+        writes(model, middle, 6 * cluster, cluster, "-c ", commands);
+        qemu.io(zlib, commands);
+        commands.clear();
+        writes(model, 6 * cluster, 6 * cluster, cluster, "-c ", commands);
+        writes(model, middle + 3 * cluster, 6 * cluster, cluster, "-c ", commands);
+        qemu.io(zstd, commands);
+        commands.clear();
+        writes(model, 9 * cluster + 512, cluster, 2 * cluster, "", commands);
+        qemu.io(image, commands);
+    }
+
+    private void layer(QemuImg qemu, Path image, long size, String options, Path below, String format) {
+        qemu.create(
+                image,
+                Long.toString(size),
+                "-o",
+                options,
+                "-b",
+                below.getFileName().toString(),
+                "-F",
+                format);
+        if (!image.equals(base)) {
+            files.add(image);
         }
     }
 }
