@@ -228,11 +228,17 @@ public final class DiskQueue implements AutoCloseable {
      * @param offset guest offset in bytes, 0 or more
      * @param length bytes, 0 or more
      * @return false if some of the zeros would be written as data, or may have to be
-     * @throws IOException if the disk was opened read-only
+     * @throws IOException if the disk was opened read-only, or a table cannot be read or is corrupt
      */
     public boolean zeroesAreFast(long offset, long length) throws IOException {
-        checkRange(offset, length);
-        return requireWriter().zeroesAreFast(offset, length);
+        QueueWriter to = requireWriter();
+        enter();
+        try {
+            checkRange(offset, length);
+            return to.zeroesAreFast(offset, length);
+        } finally {
+            leave();
+        }
     }
 
     /**

@@ -211,10 +211,22 @@ final class Qcow2Writer implements QueueWriter {
     }
 
     @Override
-    public boolean zeroesAreFast(long offset, long length) {
+    public boolean zeroesAreFast(long offset, long length) throws IOException {
         int unit = image.header().geometry().subclusterBytes();
         long end = offset + length;
-        return image.header().version() >= 3 && offset % unit == 0 && (end % unit == 0 || end == disk.sizeBytes());
+        return image.header().version() >= 3
+                && offset % unit == 0
+                && (end % unit == 0 || end == disk.sizeBytes())
+                && !isInsideCompressed(offset)
+                && !isInsideCompressed(end);
+    }
+
+    /** Whether a range that begins or ends here has a part of a compressed cluster: an entry cannot make subclusters of it zeros. */
+    private boolean isInsideCompressed(long at) throws IOException {
+        return at % clusterBytes != 0
+                && at < disk.sizeBytes()
+                && lookup.map(at, 1) instanceof Extent.Compressed compressed
+                && compressed.depth() == 0;
     }
 
     @Override

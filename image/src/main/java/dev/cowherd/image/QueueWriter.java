@@ -19,7 +19,7 @@ sealed interface QueueWriter permits Qcow2Writer, RawWriter {
     void zero(long offset, long length, ZeroMode mode) throws IOException;
 
     /** Whether {@link #zero} would write no zeros byte by byte. */
-    boolean zeroesAreFast(long offset, long length);
+    boolean zeroesAreFast(long offset, long length) throws IOException;
 
     void discard(long offset, long length) throws IOException;
 
