@@ -151,7 +151,7 @@ class ModelRandomTest {
         }
     }
 
-    private static MemorySegment contents(Path image) throws IOException {
+    static MemorySegment contents(Path image) throws IOException {
         try (Disk disk = Disk.open(image, DiskOptions.defaults());
                 DiskQueue queue = disk.openQueue()) {
             MemorySegment all = Arena.ofAuto().allocate(disk.sizeBytes());
@@ -160,7 +160,8 @@ class ModelRandomTest {
         }
     }
 
-    private void judge(Path image, MemorySegment contents) throws IOException {
+    /** Our check, QEMU's, and QEMU's comparison with what we have read. */
+    static void judge(Path image, MemorySegment contents) throws IOException {
         List<String> lines = new ArrayList<>();
         try (Storage file = FileStorage.open(image, FileOptions.reading())) {
             CheckReport report = ImageCheck.run(file, CheckOptions.defaults(), new CheckListener() {
@@ -179,7 +180,7 @@ class ModelRandomTest {
         assertThat(checked.exit())
                 .as("qemu-img check: %s%s", checked.out(), checked.err())
                 .isZero();
-        Path twin = folder.resolve("twin.raw");
+        Path twin = image.resolveSibling("twin.raw");
         Files.write(twin, contents.toArray(ValueLayout.JAVA_BYTE));
         Ran compared = qemu.run("compare", "-f", "qcow2", "-F", "raw", image.toString(), twin.toString());
         assertThat(compared.exit())

@@ -118,7 +118,7 @@ record Shape(
             case 9 -> 96 << 10;
             case 12 -> (256 << 10) + 512;
             case 16 -> (1 << 20) + 512;
-            default -> 3L * clusterBytes() + 512;
+            default -> (clusterBits < 18 ? 24L : 3L) * clusterBytes() + 512;
         };
     }
 
