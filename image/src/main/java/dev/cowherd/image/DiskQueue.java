@@ -445,9 +445,7 @@ public final class DiskQueue implements AutoCloseable {
         if (extent.length() < length) {
             scattered.read(extent, offset, destination);
         } else if (extent instanceof Extent.Data data) {
-            // Plain data by the shortest way: what the compiler inlines ends a few calls further down, and the system
-            // call must be
-            // within.
+            // The shortest way: what the compiler inlines ends a few calls further down, and the call must be within.
             ExtentReader.readData(data.storage(), data.hostOffset(), destination);
         } else {
             reader.read(extent, destination);

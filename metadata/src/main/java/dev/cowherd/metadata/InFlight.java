@@ -6,8 +6,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The ranges whose mapping is about to change: one change at a time for each guest cluster. Who finds a range taken waits for that
- * change to end and looks at the map again. Who holds a range waits for the host, and for what is
- * only held by such as wait for the host (memory, a table that is loaded), never for a range: there is no circle to wait in.
+ * change to end and looks at the map again. Who holds a range waits for the host, and for what
+ * only such hold as wait for the host (memory, a table that is loaded), never for a range: there is no circle to wait in.
  *
  * <p>Thread-safe; its monitor is held for a look at as many ranges as there are queues, never over I/O.
  */

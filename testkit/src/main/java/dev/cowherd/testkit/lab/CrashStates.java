@@ -13,8 +13,8 @@ import java.util.stream.IntStream;
  * The states that disks may be in after a power cut, for every instant of a recorded run.
  *
  * <p>At each instant, what was written before the last barrier is there. Of the changes since then any subset may have landed: all
- * subsets are tried where they are few, else as many drawn ones; further states tear writes at 512 bytes. Where there are more states than asked for, instants are drawn instead, one with more changes under way more often.
- * Immutable; for one thread at a time.
+ * subsets are tried where they are few, else as many drawn ones; further states tear writes at 512 bytes. Where there are more states
+ * than asked for, instants are drawn instead, one with more changes under way more often. Immutable; for one thread at a time.
  */
 public final class CrashStates {
     /** How often a state is drawn again that was shown at the same cut before. */
