@@ -198,6 +198,51 @@ class ScatteredReadsTest {
         }
     }
 
+    /** Counts the reads that are inside at once, whose fibers all leave for the ring. */
+    private static final class Counting extends InterceptingStorage {
+        private final int[] nowAndMost;
+
+        Counting(Storage next, int[] nowAndMost) {
+            super(next);
+            this.nowAndMost = nowAndMost;
+        }
+
+        @Override
+        protected void begin(dev.cowherd.storage.filter.Request request) {
+            nowAndMost[0]++;
+            nowAndMost[1] = Math.max(nowAndMost[1], nowAndMost[0]);
+        }
+
+        @Override
+        protected void end(dev.cowherd.storage.filter.Request request) {
+            nowAndMost[0]--;
+        }
+
+        @Override
+        protected Counting around(Storage reopened) {
+            return new Counting(reopened, nowAndMost);
+        }
+    }
+
+    @Test
+    void aRequestAndAQueueHaveBoundedBranches() throws IOException {
+        for (int requests : new int[] {1, 6}) {
+            int[] nowAndMost = new int[2];
+            DiskOptions options = by(Engine.RING).withStorageFilter(storage -> new Counting(storage, nowAndMost));
+            try (Disk disk = Disk.open(path, options);
+                    RequestQueue queue = disk.openRequestQueue(8)) {
+                MemorySegment[] rooms = new MemorySegment[requests];
+                Arrays.setAll(rooms, i -> room());
+                readAll(queue, rooms);
+                nowAndMost[1] = 0;
+                assertThat(readAll(queue, rooms)).containsOnlyNulls();
+            }
+            // Each reads one place itself.
+            int branches = requests == 1 ? Branches.MOST_OF_A_REQUEST : Branches.MOST;
+            assertThat(nowAndMost[1]).isEqualTo(branches + requests);
+        }
+    }
+
     @Test
     void theFirstPlaceIsNamedAlsoIfItFailsLast() throws IOException {
         long first = hostOffset(5);
