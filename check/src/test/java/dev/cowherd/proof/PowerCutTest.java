@@ -93,7 +93,7 @@ class PowerCutTest {
                     .forEach(state -> {
                         Rig after = rig.after(state);
                         after.assertAtMostLeaks();
-                        rig.model.checkAfterCut(state.cut(), after.contents());
+                        rig.model.checkAfterCut(state.cut(), after.contentsForAll());
                         PROGRESS.add(1);
                         if (state.number() % 64 == 0) {
                             after.assertCanGoOn(seed);
@@ -113,6 +113,7 @@ class PowerCutTest {
                 Shape.plain(12).withSnapshot().over(Shape.Below.QCOW2),
                 Shape.plain(12).over(Shape.Below.DEEP),
                 Shape.plain(12).withData(Shape.Data.FILE),
+                Shape.plain(12).withData(Shape.Data.RAW_FILE),
                 Shape.plain(16).withExtended().over(Shape.Below.RAW));
     }
 
@@ -149,7 +150,7 @@ class PowerCutTest {
                     .forEach(state -> {
                         Rig after = rig.after(state);
                         after.assertAtMostLeaks();
-                        rig.model.checkAfterCut(state.cut(), after.contents());
+                        rig.model.checkAfterCut(state.cut(), after.contentsForAll());
                         changes.checkAfterCut(state.cut(), after);
                         PROGRESS.add(1);
                     });

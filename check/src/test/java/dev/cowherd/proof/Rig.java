@@ -162,6 +162,19 @@ final class Rig {
         return report;
     }
 
+    /** All that the guest reads; a raw data file has to hold the same. */
+    MemorySegment contentsForAll() throws IOException {
+        MemorySegment guest = contents();
+        if (data != null && template.shape.data() == Shape.Data.RAW_FILE) {
+            MemorySegment raw = Arena.ofAuto().allocate(guest.byteSize());
+            data.read(0, raw.asSlice(0, Math.min(raw.byteSize(), data.sizeBytes())));
+            assertThat(raw.mismatch(guest))
+                    .as("first byte of the data file that is not the guest's")
+                    .isEqualTo(-1);
+        }
+        return guest;
+    }
+
     /** Goes on after a power cut: repairs the leaks, writes, and is still right. */
     void assertCanGoOn(long seed) throws IOException {
         MemorySegment before = contents();

@@ -5,6 +5,7 @@ import dev.cowherd.format.Header;
 import dev.cowherd.format.L1Entry;
 import dev.cowherd.format.RefcountTableEntry;
 import dev.cowherd.format.Refcounts;
+import dev.cowherd.format.Subclusters;
 import dev.cowherd.storage.Storage;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -16,13 +17,19 @@ final class FreshImage implements AutoCloseable {
     private final FreshLayout layout;
     private final Geometry geometry;
     private final Preallocation preallocation;
+    private final long subclusters;
     private final TableWriter writer;
 
-    FreshImage(Storage target, FreshLayout layout, Preallocation preallocation) {
+    FreshImage(Storage target, FreshLayout layout, CreateOptions options) {
         this.target = target;
         this.layout = layout;
         this.geometry = layout.geometry();
-        this.preallocation = preallocation;
+        this.preallocation = options.preallocation();
+        // Mapped, but not allocated: the space is there, and the guest reads the backing file or zeros. Of a raw data
+        // file it reads the
+        // bytes, which are the disk for others too; were they not allocated, a power cut could leave a first write in
+        // the file alone.
+        this.subclusters = options.dataFileRaw() ? Subclusters.ALL_ALLOCATED : 0;
         this.writer = new TableWriter(target);
     }
 
@@ -86,9 +93,7 @@ final class FreshImage implements AutoCloseable {
         for (long cluster = firstCluster; cluster < mappedEnd; cluster++) {
             writer.word(layout.l2Entry(cluster));
             if (geometry.extendedL2()) {
-                // No subcluster is allocated: the space is there, but what the guest reads is still the backing file's
-                // or zeros.
-                writer.word(0);
+                writer.word(subclusters);
             }
         }
         writer.words(0, (end - mappedEnd) * (geometry.l2EntryBytes() / Long.BYTES));

@@ -107,7 +107,7 @@ public final class ImageCreator {
     private static void write(Storage image, @Nullable Storage data, Header header, CreateOptions options)
             throws IOException {
         FreshLayout layout = FreshLayout.of(options);
-        try (FreshImage fresh = new FreshImage(image, layout, options.preallocation())) {
+        try (FreshImage fresh = new FreshImage(image, layout, options)) {
             fresh.forgetOldHeader();
             fresh.writeRefcounts();
             fresh.writeMap();

@@ -73,6 +73,9 @@ final class Resize {
         change.pretendSize(newBytes);
         try (DiskQueue queue = DiskQueue.open(disk)) {
             queue.writeZeroes(oldBytes, newBytes - oldBytes, ZeroMode.MAY_UNMAP);
+            if (image.header().dataFileRaw()) {
+                change.mapRange(oldBytes, newBytes);
+            }
             change.setSize(newBytes);
         } catch (IOException | RuntimeException e) {
             change.pretendSize(oldBytes);
@@ -81,8 +84,8 @@ final class Resize {
     }
 
     /**
-     * A data file may have more than the disk had, such as a block device. New clusters have no entries, which say "zeros" to the guest
-     * alone: to whoever reads a raw data file its bytes have to.
+     * A data file may have more than the disk had, such as a block device. To whoever reads a raw data file, and to the guest once the
+     * clusters have entries, its bytes have to be zeros.
      */
     private void reachData(WritableImage image, Storage data, long oldBytes, long newBytes) throws IOException {
         long had = data.sizeBytes();

@@ -6,6 +6,7 @@ import dev.cowherd.format.L1Entry;
 import dev.cowherd.metadata.MetadataPlaces.Kind;
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -70,6 +71,37 @@ public final class SizeChange {
         image.afterSwitch(() -> image.map.reach(image.header(), newBytes, handles));
         image.allocator.giveBack(
                 old.l1Offset() >>> geometry.clusterBits(), geometry.clustersFor(oldBytes), handles.file());
+    }
+
+    /**
+     * Gives every cluster of a range an entry and writes nothing to what it points at: for a data file that is the guest's disk for others too. A
+     * first write there would reach the file before its entry is durable, so a power cut could leave bytes in it that the guest does not read.
+     *
+     * @param from guest offset in bytes
+     * @param to guest bytes where the range ends; {@link #pretendSize} was told of them
+     * @throws IOException if the host fails
+     */
+    public void mapRange(long from, long to) throws IOException {
+        WriteStep step = new WriteStep();
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment scratch = arena.allocate(ChainLookup.SCRATCH_BYTES, 4096);
+            for (long at = from; at < to; at += step.length()) {
+                image.prepareWrite(at, to - at, handles, scratch, step);
+                if (!step.isInPlace()) {
+                    commit(step, scratch);
+                }
+                image.relieve(handles);
+            }
+        }
+    }
+
+    private void commit(WriteStep step, MemorySegment scratch) throws IOException {
+        try {
+            image.commitWrite(step, handles, scratch);
+        } finally {
+            // Nothing is left to take back after a commit.
+            image.abortWrite(step, handles);
+        }
     }
 
     /**
