@@ -10,6 +10,8 @@ import dev.cowherd.storage.Storage;
 import dev.cowherd.storage.StorageException;
 import dev.cowherd.storage.linux.Libc;
 import dev.cowherd.storage.linux.RingSystemCalls;
+import dev.cowherd.storage.ring.PassingRingCalls;
+import dev.cowherd.storage.ring.RingOptions;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -267,6 +269,34 @@ class FiberLoopTest {
             loop.turn(1);
         }
         return seen;
+    }
+
+    /** Who can go on does so before the ring is entered: one call for what all of them ask. */
+    @Test
+    void aTurnEntersTheRingOnceForWhoGoesOnAndForWhoBegan() throws Exception {
+        List<Integer> submitted = new ArrayList<>();
+        PassingRingCalls calls = new PassingRingCalls() {
+            @Override
+            public long enter(int ring, int toSubmit, int minComplete, int flags, MemorySegment argument) {
+                submitted.add(toSubmit);
+                return super.enter(ring, toSubmit, minComplete, flags, argument);
+            }
+        };
+        Event event = new Event();
+        try (FiberLoop loop = FiberLoop.open(RingOptions.ofEntries(8), calls)) {
+            submitted.clear();
+            loop.begin(() -> {
+                FiberLoop.leaveUntil(event::waitsFor);
+                FiberLoop.pause(1);
+            });
+            loop.begin(() -> FiberLoop.pause(1));
+            event.happens();
+            loop.turn(1);
+            assertThat(submitted).containsExactly(2);
+            while (loop.busy() > 0) {
+                loop.turn(1);
+            }
+        }
     }
 
     /** The doorbell is listened to since the first wait; it is nothing to wait for. */

@@ -5,7 +5,7 @@ import dev.cowherd.storage.linux.RingSystemCalls;
 import java.lang.foreign.MemorySegment;
 
 /** The kernel, with a place to stand in front of each call. */
-class PassingRingCalls implements RingCalls {
+public class PassingRingCalls implements RingCalls {
     @Override
     public long setup(int entries, MemorySegment params) {
         return RingSystemCalls.HOST.setup(entries, params);
