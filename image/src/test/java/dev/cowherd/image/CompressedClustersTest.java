@@ -3,16 +3,23 @@ package dev.cowherd.image;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.cowherd.format.CorruptImageException;
+import dev.cowherd.storage.Storage;
+import dev.cowherd.storage.fiber.FiberLoop;
+import dev.cowherd.storage.filter.InterceptingStorage;
+import dev.cowherd.storage.filter.Operation;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -165,6 +172,65 @@ class CompressedClustersTest {
             }
             // 16 MiB of input, 4 MiB each.
             assertThat(decoders.get()).isBetween(2, 4);
+        }
+    }
+
+    /** Holds the reads of the file that come while it is told to. */
+    private static final class Holding extends InterceptingStorage {
+        private final AtomicBoolean holds;
+        private final List<Runnable> held;
+
+        Holding(Storage next, AtomicBoolean holds, List<Runnable> held) {
+            super(next);
+            this.holds = holds;
+            this.held = held;
+        }
+
+        @Override
+        protected void begin(dev.cowherd.storage.filter.Request request) {
+            if (holds.get() && request.operation() == Operation.READ) {
+                FiberLoop.leaveUntil(held::add);
+            }
+        }
+
+        @Override
+        protected Holding around(Storage reopened) {
+            return new Holding(reopened, holds, held);
+        }
+    }
+
+    @Test
+    void aLongReadLeavesRoomForTheOthers() throws Exception {
+        Path path = image("4k", 64 * STEP);
+        AtomicBoolean holds = new AtomicBoolean();
+        List<Runnable> held = new ArrayList<>();
+        DiskOptions options = DiskOptions.defaults()
+                .withEngine(Engine.RING)
+                .withStorageFilter(storage -> new Holding(storage, holds, held));
+        try (Disk disk = Disk.open(path, options);
+                RequestQueue queue = disk.openRequestQueue(2)) {
+            MemorySegment all = queue.allocate(expected.length - STEP);
+            MemorySegment last = queue.allocate(STEP / 2);
+            List<Long> ended = new ArrayList<>();
+            RequestQueue.Handler handler = (token, failure) -> {
+                assertThat(failure).isNull();
+                ended.add(token);
+            };
+            queue.submit(new Request.Read(0, 0, all));
+            queue.await(1, handler);
+            holds.set(true);
+            queue.submit(new Request.Read(1, 0, all));
+            queue.poll(handler);
+            holds.set(false);
+            // Each branch's, and the request's own.
+            assertThat(held).hasSize(Branches.MOST_OF_A_REQUEST + 1);
+            queue.submit(new Request.Read(2, expected.length - STEP, last));
+            queue.await(1, handler);
+            assertThat(ended).containsExactly(0L, 2L);
+            held.forEach(Runnable::run);
+            queue.await(1, handler);
+            assertThat(ended).containsExactly(0L, 2L, 1L);
+            assertThat(all.toArray(ValueLayout.JAVA_BYTE)).isEqualTo(Arrays.copyOf(expected, expected.length - STEP));
         }
     }
 }
