@@ -40,7 +40,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 class ModelRandomTest {
     private static final int OPERATIONS = Lab.count(2_000, 10_000);
     private static final int SEEDS = Lab.count(200, 20_000);
-    private static final List<Shape> SHAPES = Shape.pairwise();
+    private static final List<Shape> SHAPES = Lab.isLong() ? Shape.crossed() : Shape.pairwise();
     private static final Progress PROGRESS = new Progress(ModelRandomTest.class, "seeds", SEEDS);
     /** The shapes are as many tests, so that a failure says which one it is. */
     @TempDir

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 
 /**
  * How an image is made: one point in the space of what QEMU makes.
@@ -199,6 +200,19 @@ record Shape(
             }
             chosen.add(candidates.get(best));
         }
+    }
+
+    /** The pairwise list, and every combination of what decides where a write goes and what it must not touch. */
+    static List<Shape> crossed() {
+        return Stream.concat(pairwise().stream(), all().stream().filter(Shape::isRisky))
+                .distinct()
+                .toList();
+    }
+
+    /** Sizes of clusters and subclusters, layers below, compression, data files and snapshots; and the last with every width of refcounts. */
+    private boolean isRisky() {
+        boolean widths = below == Below.QCOW2 && packing == Packing.NONE && data == Data.INSIDE;
+        return version == 3 && room == Room.OFF && !lazy && (refcountOrder == 4 || widths);
     }
 
     /** Every two values of this shape, as numbers that are given out here. */
