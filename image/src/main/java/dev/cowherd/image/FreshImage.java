@@ -25,10 +25,9 @@ final class FreshImage implements AutoCloseable {
         this.layout = layout;
         this.geometry = layout.geometry();
         this.preallocation = options.preallocation();
-        // Mapped, but not allocated: the space is there, and the guest reads the backing file or zeros. Of a raw data
-        // file it reads the
-        // bytes, which are the disk for others too; were they not allocated, a power cut could leave a first write in
-        // the file alone.
+        // Mapped, but not allocated: the space is there, and the guest reads the backing file or zeros. A raw data
+        // file's
+        // bytes are its own from the start, or a power cut could leave a first write in the file alone.
         this.subclusters = options.dataFileRaw() ? Subclusters.ALL_ALLOCATED : 0;
         this.writer = new TableWriter(target);
     }

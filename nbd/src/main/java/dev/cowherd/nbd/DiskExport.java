@@ -33,9 +33,10 @@ record DiskExport(Disk disk) implements Export {
     }
 
     /**
-     * The ring for many requests past the page cache. Through the page cache the kernel hands each write of a ring to a thread of its
-     * own, one after the other for a file, and the server wrote faster by system calls whatever a client had under way (docs/performance.md). Other queues gain by the ring there too, where clusters are compressed,
-     * flushes come in between or the host takes its time; so this stands here and not with {@link Engine#AUTO}.
+     * The ring for many requests past the page cache. Through the page cache the kernel may hand each write of a ring to a thread of its
+     * own, one after the other for a file, and the server wrote faster by system calls whatever a client had under way
+     * (docs/performance.md). Other queues gain by the ring there too, where clusters are compressed, flushes come in between or the host
+     * takes its time; so this stands here and not with {@link Engine#AUTO}.
      */
     @Override
     public Engine suitedEngine(int maxInflight) {
