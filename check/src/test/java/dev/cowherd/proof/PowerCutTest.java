@@ -7,10 +7,19 @@ import dev.cowherd.image.DiskOptions;
 import dev.cowherd.image.Engine;
 import dev.cowherd.testkit.lab.CrashStates;
 import dev.cowherd.testkit.lab.Schedules;
+import dev.cowherd.testkit.lab.SimStorage;
 import dev.cowherd.testkit.lab.SteppedStorage;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -156,5 +165,30 @@ class PowerCutTest {
                     });
             assertThat(judged).as("states").isEqualTo(states);
         });
+    }
+
+    /** As on a block device that held something else before: the header names the new size when the zeros are there. */
+    @Test
+    void aRawDataFileHasNothingOldInADiskThatHasGrown() throws IOException {
+        Shape shape = Shape.plain(12).withData(Shape.Data.RAW_FILE);
+        int more = 3 * shape.clusterBytes();
+        Rig rig = Rig.of(shape, more);
+        SimStorage data = Objects.requireNonNull(rig.data);
+        data.truncate(shape.sizeBytes());
+        data.write(shape.sizeBytes(), Arena.ofAuto().allocate(more).fill((byte) 0x5a));
+        data.sync();
+        long from = rig.power.now();
+        try (Disk disk = rig.open(DiskOptions.defaults().withWritable(true), UnaryOperator.identity())) {
+            disk.resize(shape.sizeBytes() + more);
+        }
+        Set<Long> sizes = new TreeSet<>();
+        CrashStates.of(rig.power).from(from).withSeed(1).atMost(1500).forEach(state -> {
+            Rig after = rig.after(state);
+            after.assertAtMostLeaks();
+            MemorySegment guest = after.contentsForAll();
+            sizes.add(guest.byteSize());
+            rig.model.checkAfterCut(state.cut(), guest);
+        });
+        assertThat(sizes).containsExactly(shape.sizeBytes(), shape.sizeBytes() + more);
     }
 }
