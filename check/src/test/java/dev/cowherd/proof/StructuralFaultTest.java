@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskOptions;
 import dev.cowherd.image.Engine;
+import dev.cowherd.image.Preallocation;
 import dev.cowherd.storage.Errno;
 import dev.cowherd.storage.filter.Operation;
 import dev.cowherd.testkit.lab.CrashStates;
@@ -39,6 +40,7 @@ class StructuralFaultTest {
         APPLY,
         DELETE,
         GROW,
+        GROW_WITH_SPACE,
         SHRINK
     }
 
@@ -60,6 +62,7 @@ class StructuralFaultTest {
                 Shape.plain(9).withData(Shape.Data.RAW_FILE),
                 Shape.plain(16).withExtended().over(Shape.Below.SHORT).withData(Shape.Data.FILE))) {
             scripts.add(new Way(shape, Change.GROW));
+            scripts.add(new Way(shape, Change.GROW_WITH_SPACE));
             scripts.add(new Way(shape, Change.SHRINK));
         }
         return scripts.stream();
@@ -142,14 +145,15 @@ class StructuralFaultTest {
     private static void change(Change change, Disk disk, Rig rig, MemorySegment was, List<IOException> failures) {
         ModelDisk.Request told = switch (change) {
             case APPLY -> rig.model.beginRestore(was);
-            case TAKE, DELETE, GROW, SHRINK -> rig.model.beginZeroes(rig.sizeBytes(), 512);
+            case TAKE, DELETE, GROW, GROW_WITH_SPACE, SHRINK -> rig.model.beginZeroes(rig.sizeBytes(), 512);
         };
         try {
             switch (change) {
                 case TAKE -> disk.createSnapshot("taken");
                 case APPLY -> disk.applySnapshot("before");
                 case DELETE -> disk.deleteSnapshot("before");
-                case GROW -> disk.resize(rig.sizeBytes() + StructureLoad.room(rig.template.shape) / 1024 * 1024);
+                case GROW -> disk.resize(grown(rig));
+                case GROW_WITH_SPACE -> disk.resize(grown(rig), Preallocation.METADATA);
                 case SHRINK -> disk.resize(rig.sizeBytes());
             }
             told.done();
@@ -157,5 +161,9 @@ class StructuralFaultTest {
             told.failed();
             failures.add(e);
         }
+    }
+
+    private static long grown(Rig rig) {
+        return rig.sizeBytes() + StructureLoad.room(rig.template.shape) / 1024 * 1024;
     }
 }

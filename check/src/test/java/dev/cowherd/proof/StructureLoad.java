@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.cowherd.format.Snapshot;
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskQueue;
+import dev.cowherd.image.Preallocation;
 import dev.cowherd.testkit.lab.ModelDisk;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -135,7 +136,7 @@ final class StructureLoad implements Callable<Void> {
         long from = Math.min(wanted, sizeBytes);
         ModelDisk.Request zeros = rig.model.beginZeroes(from, Math.max(wanted, sizeBytes) - from);
         try {
-            disk.resize(wanted);
+            disk.resize(wanted, spaceFor(wanted));
             zeros.done();
         } catch (IOException e) {
             zeros.failed();
@@ -143,6 +144,11 @@ final class StructureLoad implements Callable<Void> {
         }
         sizeBytes = wanted;
         assertThat(disk.sizeBytes()).isEqualTo(wanted);
+    }
+
+    private Preallocation spaceFor(long wanted) {
+        Preallocation[] ways = Preallocation.values();
+        return wanted > sizeBytes ? ways[random.nextInt(ways.length)] : Preallocation.OFF;
     }
 
     /** Writes and reads in what the disk has grown by. */

@@ -6,19 +6,14 @@ import dev.cowherd.format.L1Entry;
 import dev.cowherd.format.Limits;
 import dev.cowherd.image.Disk;
 import dev.cowherd.image.DiskOptions;
-import dev.cowherd.image.DiskQueue;
 import dev.cowherd.image.Preallocation;
-import dev.cowherd.storage.Storage;
 import java.io.IOException;
 import java.io.InterruptedIOException;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.util.List;
 
 /** {@code resize}: gives a disk another size, absolute or by so much more or less. */
 final class ResizeCommand implements Command {
     private static final int SECTOR_BYTES = 512;
-    private static final int ZERO_BYTES = 2 << 20;
 
     private String format = "";
     private boolean quiet;
@@ -102,14 +97,14 @@ final class ResizeCommand implements Command {
                         + " Before performing such an operation, make sure there is no important data there.");
             }
             Header header = disk.layers().getFirst().header();
-            if (header == null) {
-                resizeRaw(disk.layers().getFirst().storage(), old, wanted);
-            } else {
-                resizeQcow2(disk, header, old, wanted);
+            if (header != null) {
+                requireFit(header, disk, wanted);
+            } else if (preallocation == Preallocation.METADATA) {
+                throw new CommandException("Unsupported preallocation mode: metadata");
             }
+            disk.resize(wanted, preallocation);
         } catch (InterruptedIOException e) {
-            throw new CommandException(
-                    CtrlC.EXIT_CODE, name + ": interrupted; it has its new size, but not all of the space is taken", e);
+            throw new CommandException(CtrlC.EXIT_CODE, name + ": interrupted; it has its old size", e);
         } catch (IOException e) {
             throw new CommandException(Failures.lineOf(e), e);
         }
@@ -141,24 +136,7 @@ final class ResizeCommand implements Command {
         return DiskArguments.open(in, name, options);
     }
 
-    private void resizeRaw(Storage file, long old, long wanted) throws IOException, CommandException {
-        if (preallocation == Preallocation.METADATA) {
-            throw new CommandException("Unsupported preallocation mode: metadata");
-        }
-        file.truncate(wanted);
-        if (preallocation != Preallocation.OFF) {
-            file.allocate(old, wanted - old);
-        }
-        if (preallocation == Preallocation.FULL) {
-            writeZeros(old, wanted, file::write);
-        }
-        file.sync();
-    }
-
-    private void resizeQcow2(Disk disk, Header header, long old, long wanted) throws IOException, CommandException {
-        if (preallocation == Preallocation.METADATA) {
-            throw new CommandException("resize --preallocation=metadata is not implemented for qcow2");
-        }
+    private void requireFit(Header header, Disk disk, long wanted) throws CommandException {
         if (wanted % SECTOR_BYTES != 0) {
             throw new CommandException("The new size must be a multiple of 512");
         }
@@ -167,34 +145,6 @@ final class ResizeCommand implements Command {
         }
         if (header.geometry().l1EntriesFor(wanted) > Limits.MAX_L1_BYTES / L1Entry.BYTES) {
             throw new CommandException("Failed to grow the L1 table: File too large");
-        }
-        disk.resize(wanted);
-        if (preallocation != Preallocation.OFF) {
-            try (DiskQueue queue = disk.openQueue()) {
-                // Zeros that are written hold their space in the image as well as any promise of the host's.
-                writeZeros(old, wanted, queue::write);
-                queue.flush();
-            }
-        }
-    }
-
-    /** Takes bytes at an offset. */
-    private interface Sink {
-        void write(long offset, MemorySegment bytes) throws IOException;
-    }
-
-    private static void writeZeros(long from, long to, Sink sink) throws IOException {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment zeros = arena.allocate(ZERO_BYTES, 4096);
-            for (long at = from; at < to; ) {
-                if (Thread.currentThread().isInterrupted()) {
-                    throw new InterruptedIOException("interrupted");
-                }
-                // Up to the next multiple, so that every cluster is written in one piece.
-                long length = Math.min(to - at, ZERO_BYTES - at % ZERO_BYTES);
-                sink.write(at, zeros.asSlice(0, length));
-                at += length;
-            }
         }
     }
 }

@@ -51,17 +51,21 @@ final class InterruptedTest {
     }
 
     @Test
-    void aResizedImageIsWhole() {
+    void anImageThatWasToGrowIsAsItWas() throws IOException {
         Path image = folder.resolve("disk");
         qemu.create(image, "8M");
         Ran ran = interrupted(image, "resize", "--preallocation=full", image.toString(), LARGE);
         assertThat(ran.exit()).as(ran.out()).isEqualTo(130);
-        assertThat(ran.out())
-                .endsWith("cowherd: " + image
-                        + ": interrupted; it has its new size, but not all of the space is taken\n");
+        assertThat(ran.out()).endsWith("cowherd: " + image + ": interrupted; it has its old size\n");
         qemu.run("check", image.toString()).orFail();
         assertThat(qemu.run("info", "--output=json", image.toString()).orFail().out())
-                .contains("\"virtual-size\": " + (12L << 30));
+                .contains("\"virtual-size\": " + (8L << 20));
+        // What was taken until then went back: nothing of it is left in the tables.
+        String map = qemu.run("map", "--output=json", image.toString()).orFail().out();
+        assertThat(map).doesNotContain("\"offset\"");
+        qemu.run("resize", image.toString(), "12G").orFail();
+        assertThat(qemu.run("map", "--output=json", image.toString()).orFail().out())
+                .doesNotContain("\"offset\"");
     }
 
     @Test

@@ -2,12 +2,15 @@ package dev.cowherd.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.cowherd.testkit.Processes;
 import dev.cowherd.testkit.QemuImg;
 import dev.cowherd.testkit.Ran;
 import java.io.IOException;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -186,10 +189,90 @@ final class ResizeAgainstQemuTest {
         assertThat(same(image, "@ +1M").exit()).isEqualTo(1);
     }
 
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "cluster_size=64k | metadata | +3M",
+                "cluster_size=64k | falloc | +3M",
+                "cluster_size=64k | full | +3M",
+                "cluster_size=512 | metadata | +3M",
+                "cluster_size=2M | metadata | +3M",
+                "cluster_size=64k | metadata | +3585k",
+                "extended_l2=on | metadata | +3M",
+                "extended_l2=on | falloc | +3585k",
+                "compat=0.10,cluster_size=4k | metadata | +3M",
+                "data_file=@data | metadata | +3M",
+                "data_file=@data | full | +3585k",
+                "data_file=@data,data_file_raw=on | metadata | +3M",
+                "data_file=@data,data_file_raw=on | falloc | +3585k",
+                "refcount_bits=1 | full | +3M",
+            })
+    void spaceIsTakenForWhatItGrowsBy(String options, String mode, String growth) throws IOException {
+        Path data = folder.resolve("data");
+        Path image = filled(options.replace("@data", data.toString()));
+        // Free clusters with old bytes, which the new part of the disk must not show.
+        if (!options.contains("data_file") && !options.contains("refcount_bits=1")) {
+            QEMU.run("snapshot", "-c", "old", image.toString()).orFail();
+            QEMU.io(image, List.of("write -P 3 0 1M"));
+            QEMU.run("snapshot", "-d", "old", image.toString()).orFail();
+        }
+        // The disk ends within a cluster.
+        QEMU.run("resize", image.toString(), "+1536").orFail();
+        byte[] before = QEMU.bytesOf(image);
+        long had = blocks(image, data);
+        new CommandLine(folder)
+                .run("resize", "--preallocation=" + mode, image.toString(), growth)
+                .orFail();
+        QEMU.run("check", image.toString()).orFail();
+        int grown = growth.equals("+3M") ? 3 << 20 : 3585 << 10;
+        assertThat(QEMU.bytesOf(image)).isEqualTo(Arrays.copyOf(before, before.length + grown));
+        // Every byte of it has its place in a file.
+        String map = QEMU.run("map", "--output=json", image.toString()).orFail().out();
+        assertThat(map.lines().filter(line -> !line.contains("\"offset\"")))
+                .as(map)
+                .allSatisfy(line -> assertThat(start(line)).isLessThan(before.length));
+        if (!mode.equals("metadata")) {
+            // QEMU may have taken the rest of the last cluster before.
+            assertThat(blocks(image, data) - had).isGreaterThanOrEqualTo(grown - (64 << 10));
+        } else if (!options.contains("compat=0.10")) {
+            assertThat(blocks(image, data) - had).isLessThan(grown / 2);
+        }
+        // What a guest writes there needs nothing more of the image.
+        long size = Files.size(image);
+        QEMU.io(image, List.of("write -P 9 " + before.length + " 3M"));
+        assertThat(Files.size(image)).isEqualTo(size);
+        QEMU.run("check", image.toString()).orFail();
+    }
+
     @Test
-    void whatIsNotThereYetIsRefusedByName() {
-        Path image = filled("cluster_size=64k");
-        Ran ran = new CommandLine(folder).run("resize", "--preallocation=metadata", image.toString(), "+1M");
-        assertThat(ran.err()).isEqualTo("cowherd: resize --preallocation=metadata is not implemented for qcow2\n");
+    void entriesAloneTakeTheSpaceOfTablesAlone() throws IOException {
+        Path image = folder.resolve("disk.qcow2");
+        QEMU.create(image, "1M");
+        new CommandLine(folder)
+                .run("resize", "--preallocation=metadata", image.toString(), "16G")
+                .orFail();
+        assertThat(Files.size(image)).isGreaterThan(16L << 30);
+        assertThat(blocks(image)).isLessThan(8 << 20);
+    }
+
+    private static long start(String line) {
+        int at = line.indexOf("\"start\": ") + 9;
+        return Long.parseLong(line.substring(at, line.indexOf(',', at)));
+    }
+
+    /** What the files take of the host's space, in bytes, once all is written back. */
+    private static long blocks(Path... files) throws IOException {
+        long bytes = 0;
+        for (Path file : files) {
+            if (Files.exists(file)) {
+                try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+                    channel.force(true);
+                }
+                Ran stat = Processes.run("stat", "-c", "%b", file.toString()).orFail();
+                bytes += 512L * Long.parseLong(stat.out().strip());
+            }
+        }
+        return bytes;
     }
 }

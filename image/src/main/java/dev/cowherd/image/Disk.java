@@ -253,17 +253,26 @@ public final class Disk implements AutoCloseable {
      * Gives the disk another size. What it grows by reads as zeros; what it shrinks by is gone. Requests wait meanwhile; queues stay
      * open.
      *
-     * @param newBytes guest bytes, a multiple of 512
+     * @param newBytes guest bytes; for an image a multiple of 512
      * @throws IllegalArgumentException if the size is none
      * @throws ReadOnlyDiskException if the disk was opened read-only
      * @throws ChainException if the image cannot be resized, and why
      * @throws IOException if the host fails: the disk has its old size then, and may have lost what it was to shrink by
      */
     public void resize(long newBytes) throws IOException {
-        drained(() -> {
-            new Resize(this).to(newBytes);
-            return true;
-        });
+        resize(newBytes, Preallocation.OFF);
+    }
+
+    /**
+     * The same, and takes the host's space for what the disk grows by. Requests wait until that is done.
+     *
+     * @param newBytes guest bytes as for {@link #resize(long)}
+     * @param preallocation how much is taken; anything but {@link Preallocation#OFF} only if the disk grows
+     * @throws java.io.InterruptedIOException if the thread is interrupted meanwhile; the disk has its old size then
+     * @throws IOException and the others as for {@link #resize(long)}
+     */
+    public void resize(long newBytes, Preallocation preallocation) throws IOException {
+        drained(() -> new Resize(this).to(newBytes, preallocation));
     }
 
     /**
@@ -297,10 +306,7 @@ public final class Disk implements AutoCloseable {
      * @throws IOException if the host fails; nothing has changed then
      */
     public void applySnapshot(String idOrName) throws IOException {
-        drained(() -> {
-            new SnapshotKeeper(layers.get(0)).apply(idOrName);
-            return true;
-        });
+        drained(() -> new SnapshotKeeper(layers.get(0)).apply(idOrName));
     }
 
     /**
@@ -312,10 +318,7 @@ public final class Disk implements AutoCloseable {
      * @throws IOException if the host fails; nothing has changed then
      */
     public void deleteSnapshot(String idOrName) throws IOException {
-        drained(() -> {
-            new SnapshotKeeper(layers.get(0)).delete(idOrName);
-            return true;
-        });
+        drained(() -> new SnapshotKeeper(layers.get(0)).delete(idOrName));
     }
 
     /**

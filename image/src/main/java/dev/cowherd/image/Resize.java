@@ -7,6 +7,7 @@ import dev.cowherd.metadata.SizeChange;
 import dev.cowherd.metadata.WritableImage;
 import dev.cowherd.storage.Storage;
 import java.io.IOException;
+import java.lang.foreign.Arena;
 
 /**
  * Gives a disk another size while no request is in flight. What a disk grows by reads as zeros, whatever lies below or was there before
@@ -25,29 +26,56 @@ final class Resize {
         this.handles = new LayerHandles(top.storage(), top.dataStorage());
     }
 
-    void to(long newBytes) throws IOException {
-        if (newBytes < 0 || newBytes % SECTOR_BYTES != 0) {
+    /** Gives the bytes that the disk has now. */
+    long to(long newBytes, Preallocation preallocation) throws IOException {
+        long oldBytes = disk.sizeBytes();
+        WritableImage image = top.writable();
+        if (newBytes < 0 || (image != null && newBytes % SECTOR_BYTES != 0)) {
             throw new IllegalArgumentException(
                     "a disk of " + newBytes + " bytes: the size must be a multiple of " + SECTOR_BYTES);
         }
-        long oldBytes = disk.sizeBytes();
-        WritableImage image = top.writable();
+        if (preallocation != Preallocation.OFF && newBytes <= oldBytes) {
+            throw new IllegalArgumentException("space for what a disk grows by, but from " + oldBytes + " to "
+                    + newBytes + " bytes it does not grow");
+        }
         if (image == null) {
-            raw(newBytes);
-            return;
+            raw(oldBytes, newBytes, preallocation);
+            return newBytes;
         }
         refuse(image, newBytes);
         if (newBytes > oldBytes) {
-            grow(image, oldBytes, newBytes);
+            grow(image, oldBytes, newBytes, preallocation);
         } else if (newBytes < oldBytes) {
             shrink(image, oldBytes, newBytes);
         }
+        return newBytes;
     }
 
-    private void raw(long newBytes) throws IOException {
-        top.storage().truncate(newBytes);
-        top.storage().sync();
+    private void raw(long oldBytes, long newBytes, Preallocation preallocation) throws IOException {
+        Storage file = top.storage();
+        file.truncate(newBytes);
+        if (preallocation != Preallocation.OFF) {
+            try {
+                new NewSpace(preallocation).provide(file, oldBytes, newBytes - oldBytes);
+            } catch (IOException | RuntimeException e) {
+                restore(e, () -> file.truncate(oldBytes));
+                throw e;
+            }
+        }
+        file.sync();
         ((RawMap) top.map()).resized(newBytes);
+    }
+
+    private interface Undo {
+        void run() throws IOException;
+    }
+
+    private static void restore(Exception failure, Undo undo) {
+        try {
+            undo.run();
+        } catch (IOException | RuntimeException e) {
+            failure.addSuppressed(e);
+        }
     }
 
     private void refuse(WritableImage image, long newBytes) throws ChainException {
@@ -64,7 +92,8 @@ final class Resize {
         }
     }
 
-    private void grow(WritableImage image, long oldBytes, long newBytes) throws IOException {
+    private void grow(WritableImage image, long oldBytes, long newBytes, Preallocation preallocation)
+            throws IOException {
         SizeChange change = new SizeChange(image, handles);
         change.reachSize(newBytes);
         if (top.dataStorage() != null) {
@@ -73,14 +102,49 @@ final class Resize {
         change.pretendSize(newBytes);
         try (DiskQueue queue = DiskQueue.open(disk)) {
             queue.writeZeroes(oldBytes, newBytes - oldBytes, ZeroMode.MAY_UNMAP);
-            if (image.header().dataFileRaw()) {
-                change.mapRange(oldBytes, newBytes);
+            try {
+                map(image, change, queue, oldBytes, newBytes, preallocation);
+            } catch (IOException | RuntimeException e) {
+                // What was taken would stay taken for a size that the disk does not get.
+                restore(e, () -> queue.discard(oldBytes, newBytes - oldBytes));
+                throw e;
             }
             change.setSize(newBytes);
         } catch (IOException | RuntimeException e) {
             change.pretendSize(oldBytes);
             throw e;
         }
+    }
+
+    private void map(
+            WritableImage image,
+            SizeChange change,
+            DiskQueue queue,
+            long oldBytes,
+            long newBytes,
+            Preallocation preallocation)
+            throws IOException {
+        if (preallocation == Preallocation.OFF) {
+            if (image.header().dataFileRaw()) {
+                // The guest's disk for others too: a first write would reach the file before its entry is durable, so a
+                // power
+                // cut could leave bytes there that the guest does not read. The bytes are zeros already.
+                change.mapRange(oldBytes, newBytes, (file, offset, length) -> {});
+            }
+            return;
+        }
+        long from = Math.min(newBytes, (oldBytes + clusterBytes(image) - 1) & -clusterBytes(image));
+        if (from > oldBytes) {
+            // The rest of the last cluster, which holds bytes of the disk as it was.
+            try (Arena arena = Arena.ofConfined()) {
+                queue.write(oldBytes, arena.allocate(from - oldBytes, 4096));
+            }
+        }
+        change.mapRange(from, newBytes, new NewSpace(preallocation));
+    }
+
+    private static long clusterBytes(WritableImage image) {
+        return image.header().geometry().clusterBytes();
     }
 
     /**
@@ -99,8 +163,7 @@ final class Resize {
 
     private void shrink(WritableImage image, long oldBytes, long newBytes) throws IOException {
         SizeChange change = new SizeChange(image, handles);
-        long clusterBytes = image.header().geometry().clusterBytes();
-        long wholeFrom = Math.addExact(newBytes, clusterBytes - 1) & -clusterBytes;
+        long wholeFrom = Math.addExact(newBytes, clusterBytes(image) - 1) & -clusterBytes(image);
         change.beginShrink(newBytes);
         try {
             if (wholeFrom < oldBytes) {

@@ -53,7 +53,8 @@ final class SnapshotKeeper {
         return Long.toString(largest + 1);
     }
 
-    void apply(String idOrName) throws IOException {
+    /** Gives the snapshot that was applied. */
+    Snapshot apply(String idOrName) throws IOException {
         Snapshot wanted = find(idOrName);
         long diskBytes = wanted.diskBytes(image.header());
         if (diskBytes != image.header().sizeBytes()) {
@@ -64,10 +65,14 @@ final class SnapshotKeeper {
             }
         }
         new InternalSnapshots(image, handles).apply(top.snapshots(), wanted);
+        return wanted;
     }
 
-    void delete(String idOrName) throws IOException {
-        top.snapshotsAre(new InternalSnapshots(image, handles).delete(top.snapshots(), find(idOrName)));
+    /** Gives the snapshot that is no more. */
+    Snapshot delete(String idOrName) throws IOException {
+        Snapshot gone = find(idOrName);
+        top.snapshotsAre(new InternalSnapshots(image, handles).delete(top.snapshots(), gone));
+        return gone;
     }
 
     private Snapshot find(String idOrName) throws ChainException {

@@ -3,7 +3,11 @@ package dev.cowherd.image;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.cowherd.storage.Errno;
 import dev.cowherd.storage.MemoryStorage;
+import dev.cowherd.storage.filter.Fault;
+import dev.cowherd.storage.filter.FaultStorage;
+import dev.cowherd.storage.filter.Operation;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.ByteBuffer;
@@ -59,6 +63,34 @@ class RawDiskTest {
             assertThat(seen.array()).containsOnly(0);
             queue.read((2 << 20) - 4096, seen.clear());
             assertThat(seen.array()).containsOnly(0);
+        }
+    }
+
+    @Test
+    void spaceIsTakenForWhatARawDiskGrowsBy() throws IOException {
+        try (MemoryStorage file = raw();
+                Disk disk = Disk.open(
+                        file.reopen(), DiskOptions.defaults().withWritable(true).withFormat(ImageFormat.RAW))) {
+            for (Preallocation way : Preallocation.values()) {
+                long bytes = disk.sizeBytes() + (1 << 20) + 100;
+                disk.resize(bytes, way);
+                assertThat(disk.sizeBytes()).isEqualTo(bytes);
+                assertThat(file.sizeBytes()).isEqualTo(bytes);
+            }
+            assertThatThrownBy(() -> disk.resize(1 << 20, Preallocation.FULL))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContaining("does not grow");
+        }
+    }
+
+    @Test
+    void aRawDiskWithoutSpaceKeepsItsSize() throws IOException {
+        FaultStorage full = new FaultStorage(raw(), Fault.of(Errno.ENOSPC, Operation.WRITE));
+        try (Disk disk =
+                Disk.open(full, DiskOptions.defaults().withWritable(true).withFormat(ImageFormat.RAW))) {
+            assertThatThrownBy(() -> disk.resize(4 << 20, Preallocation.FULL)).hasMessageContaining("ENOSPC");
+            assertThat(disk.sizeBytes()).isEqualTo(1 << 20);
+            assertThat(full.sizeBytes()).isEqualTo(1 << 20);
         }
     }
 }

@@ -140,7 +140,8 @@ class StructuralChangesTest {
             case 3, 4 -> {
                 if (version > 2 || taken.isEmpty()) {
                     int size = (1 + random.nextInt(4096)) * 512;
-                    disk.resize(size);
+                    Preallocation[] ways = Preallocation.values();
+                    disk.resize(size, size > expected.length ? ways[random.nextInt(ways.length)] : Preallocation.OFF);
                     return Arrays.copyOf(expected, size);
                 }
             }

@@ -4,6 +4,7 @@ import dev.cowherd.format.Geometry;
 import dev.cowherd.format.Header;
 import dev.cowherd.format.L1Entry;
 import dev.cowherd.metadata.MetadataPlaces.Kind;
+import dev.cowherd.storage.Storage;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -73,30 +74,46 @@ public final class SizeChange {
                 old.l1Offset() >>> geometry.clusterBits(), geometry.clustersFor(oldBytes), handles.file());
     }
 
+    /** Sees to what the host has at clusters that are about to get an entry. */
+    public interface HostSpace {
+        /**
+         * Called before the entries are published. What the guest reads there from then on is what the host has after this.
+         *
+         * @param file the file that the clusters are in
+         * @param hostOffset bytes
+         * @param length bytes, more than zero
+         * @throws IOException if it cannot be had: the clusters get no entries then
+         */
+        void provide(Storage file, long hostOffset, long length) throws IOException;
+    }
+
     /**
-     * Gives every cluster of a range an entry and writes nothing to what it points at: for a data file that is the guest's disk for others too. A
-     * first write there would reach the file before its entry is durable, so a power cut could leave bytes in it that the guest does not read.
+     * Gives every cluster of a range an entry that points at bytes of the host. What has such an entry already is passed over.
      *
-     * @param from guest offset in bytes
+     * @param from guest offset in bytes; in a cluster that the range shares with what lies before it, the whole cluster is provided
      * @param to guest bytes where the range ends; {@link #pretendSize} was told of them
-     * @throws IOException if the host fails
+     * @param space sees to the host's bytes
+     * @throws IOException if the host fails; part of the range may have its entries
      */
-    public void mapRange(long from, long to) throws IOException {
+    public void mapRange(long from, long to, HostSpace space) throws IOException {
         WriteStep step = new WriteStep();
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment scratch = arena.allocate(ChainLookup.SCRATCH_BYTES, 4096);
             for (long at = from; at < to; at += step.length()) {
-                image.prepareWrite(at, to - at, handles, scratch, step);
+                image.prepareEntries(at, to - at, handles, scratch, step);
                 if (!step.isInPlace()) {
-                    commit(step, scratch);
+                    publish(step, to, space, scratch);
                 }
                 image.relieve(handles);
             }
         }
     }
 
-    private void commit(WriteStep step, MemorySegment scratch) throws IOException {
+    private void publish(WriteStep step, long to, HostSpace space, MemorySegment scratch) throws IOException {
+        // The data file of a disk is as long as the disk, not as its last cluster.
+        long end = handles.data() == null ? step.end() : Math.min(step.end(), to);
         try {
+            space.provide(step.storage(), step.hostOffset(), end - step.start());
             image.commitWrite(step, handles, scratch);
         } finally {
             // Nothing is left to take back after a commit.

@@ -149,13 +149,19 @@ public final class WritableImage {
      */
     public void prepareWrite(long at, long length, LayerHandles handles, MemorySegment scratch, WriteStep step)
             throws IOException {
+        prepareEntries(at, length, handles, scratch, step);
+        if (!step.isInPlace() && handles.data() == null) {
+            spaceAhead.taken(handles.file(), step.hostOffset() + step.end() - step.start());
+        }
+    }
+
+    /** The same for clusters that are not going to be written now, so that nobody has to see to the host's space ahead of them. */
+    void prepareEntries(long at, long length, LayerHandles handles, MemorySegment scratch, WriteStep step)
+            throws IOException {
         health.requireSound();
         try {
             beforeChange(at, length, handles);
             writer.prepare(at, length, handles, scratch, step);
-            if (!step.isInPlace() && handles.data() == null) {
-                spaceAhead.taken(handles.file(), step.hostOffset() + step.end() - step.start());
-            }
         } catch (CorruptImageException e) {
             throw corruption.mark(e, handles);
         }
