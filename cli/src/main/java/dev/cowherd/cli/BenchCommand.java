@@ -52,7 +52,7 @@ final class BenchCommand implements Command {
                 .withForceShare(forceShare)
                 .withWritable(write)
                 .withEngine(engine)
-                .withWarnings(line -> in.err().println("cowherd: " + line));
+                .withWarnings(in::warn);
         if (cache != null) {
             options = options.withCacheMode(CacheArgument.parse(cache, "Invalid cache mode"));
         }

@@ -36,7 +36,7 @@ final class CompareCommand implements Command {
         DiskOptions options = in.diskOptions()
                 .withForceShare(forceShare)
                 .withCacheMode(cacheMode)
-                .withWarnings(line -> in.err().println("cowherd: " + line));
+                .withWarnings(in::warn);
         try (Disk diskA = open(in, a, options, formatA);
                 Disk diskB = open(in, b, options, formatB)) {
             return compare(in, compared(a, diskA), compared(b, diskB));

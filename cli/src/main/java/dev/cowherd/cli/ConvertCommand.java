@@ -25,8 +25,7 @@ final class ConvertCommand implements Command {
         CacheMode targetCache = args.targetCacheMode();
         List<Disk> disks = new ArrayList<>();
         try {
-            DiskOptions options =
-                    sourceOptions(in, args).withWarnings(line -> in.err().println("cowherd: " + line));
+            DiskOptions options = sourceOptions(in, args).withWarnings(in::warn);
             for (String source : args.sources) {
                 disks.add(openSource(in, source, options, args));
             }

@@ -14,7 +14,7 @@ final class Failures {
 
     /** An image that cannot be opened, in qemu-img's words and with the reason once. */
     static CommandException couldNotOpen(String name, IOException e) {
-        return new CommandException("Could not open '" + name + "': " + withoutName(e, name), e);
+        return new CommandException("Could not open '" + oneLine(name) + "': " + withoutName(e, name), e);
     }
 
     /** What went wrong, in one line that names the file if the failure knows it. */
@@ -36,18 +36,23 @@ final class Failures {
     }
 
     /** Names come from images, too: nothing of them ends the line or steers the terminal. */
-    private static String oneLine(String text) {
-        char[] line = text.toCharArray();
-        for (int i = 0; i < line.length; i++) {
-            line[i] = line[i] == '\n' || line[i] == '\r' ? ' ' : Character.isISOControl(line[i]) ? '?' : line[i];
+    static String oneLine(String text) {
+        return harmless(text.replace('\n', ' ').replace('\r', ' '));
+    }
+
+    /** The same for what was composed of several lines. */
+    static String harmless(String lines) {
+        char[] text = lines.toCharArray();
+        for (int i = 0; i < text.length; i++) {
+            text[i] = text[i] != '\n' && Character.isISOControl(text[i]) ? '?' : text[i];
         }
-        return new String(line);
+        return new String(text);
     }
 
     /** The message begins with the file and, where opening failed, says so; the line does that already. */
     static String withoutName(IOException e, String name) {
         String line = lineOf(e);
-        String start = (e instanceof StorageException storage ? storage.storageName() : name) + ": ";
+        String start = oneLine(e instanceof StorageException storage ? storage.storageName() : name) + ": ";
         String rest = line.startsWith(start) ? line.substring(start.length()) : line;
         return rest.startsWith("open: ") ? rest.substring("open: ".length()) : rest;
     }

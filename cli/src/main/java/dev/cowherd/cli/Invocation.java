@@ -32,6 +32,11 @@ record Invocation(
                 .withUnnamedBackingAsRaw(rawBacking);
     }
 
+    /** Tells a person something that ends nothing. */
+    void warn(String line) {
+        err.println("cowherd: ".concat(Failures.oneLine(line)));
+    }
+
     /** The path an operand names. */
     Path path(String operand) {
         return folder.resolve(operand);

@@ -132,7 +132,7 @@ public final class Main {
     }
 
     private static int fail(PrintStream err, @Nullable String line) {
-        err.println("cowherd: ".concat(line == null ? "failed" : line));
+        err.println("cowherd: ".concat(line == null ? "failed" : Failures.harmless(line)));
         return 1;
     }
 

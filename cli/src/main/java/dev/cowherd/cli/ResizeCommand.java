@@ -123,9 +123,7 @@ final class ResizeCommand implements Command {
     }
 
     private Disk open(Invocation in, String name) throws CommandException {
-        DiskOptions options = in.diskOptions()
-                .withWritable(true)
-                .withWarnings(line -> in.err().println("cowherd: " + line));
+        DiskOptions options = in.diskOptions().withWritable(true).withWarnings(in::warn);
         if (!format.isEmpty()) {
             try {
                 options = options.withFormat(DiskArguments.format(format));

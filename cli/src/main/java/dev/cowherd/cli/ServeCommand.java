@@ -124,14 +124,11 @@ final class ServeCommand implements Command {
         } else {
             server = server.withAddress(ListenAddress.parse(bind == null ? "127.0.0.1" : bind, port));
         }
-        PrintStream err = in.err();
-        server = server.withReadOnly(readOnly)
-                .withDiscards(discards)
-                .withLog(line -> err.println("cowherd: ".concat(line)));
+        server = server.withReadOnly(readOnly).withDiscards(discards).withLog(in::warn);
         disks = disks.withWritable(!readOnly)
                 .withPunchHoles(discards)
                 .withDetectZeroes(detectZeroes)
-                .withWarnings(line -> err.println("cowherd: warning: ".concat(line)));
+                .withWarnings(line -> in.warn("warning: ".concat(line)));
         CountDownLatch stop = new CountDownLatch(1);
         try (Disk disk = DiskArguments.open(in, image, disks);
                 NbdServer running = NbdServer.start(disk, server);

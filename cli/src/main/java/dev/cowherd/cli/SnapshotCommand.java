@@ -74,9 +74,7 @@ final class SnapshotCommand implements Command {
     }
 
     private void change(Invocation in, String name) throws CommandException {
-        DiskOptions options = in.diskOptions()
-                .withWritable(true)
-                .withWarnings(line -> in.err().println("cowherd: " + line));
+        DiskOptions options = in.diskOptions().withWritable(true).withWarnings(in::warn);
         if (format != null) {
             try {
                 options = options.withFormat(DiskArguments.format(format));

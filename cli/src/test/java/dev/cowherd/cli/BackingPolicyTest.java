@@ -11,9 +11,14 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Proves that backing files open by the user's leave only, and that a refusal names the flag that gives it. */
 final class BackingPolicyTest {
@@ -65,6 +70,34 @@ final class BackingPolicyTest {
         assertThat(cowherd(folder, "--raw-backing", "--backing-folder=bases", "map", overlay.toString())
                         .exit())
                 .isZero();
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "map",
+                "info --backing-chain",
+                "compare @",
+                "convert -O raw out",
+                "resize 2M",
+                "snapshot -c x",
+                "bench"
+            })
+    void aNameInAnImageDoesNotSteerTheTerminal(String command) {
+        String name = "\u001b[31mred\u0007\nnext";
+        Path image = folder.resolve("image.qcow2");
+        qemu.run("create", "-f", "qcow2", "-u", "-b", name, "-F", "raw", image.toString(), "1M")
+                .orFail();
+        List<String> words =
+                new ArrayList<>(List.of(command.replace("@", image.toString()).split(" ")));
+        words.add(words.getFirst().equals("convert") ? words.size() - 1 : words.size(), image.toString());
+        if (words.getFirst().equals("resize")) {
+            Collections.swap(words, 1, 2);
+        }
+        Ran ran = cowherd(folder, words.toArray(String[]::new));
+        assertThat(ran.exit()).isIn(1, 2);
+        assertThat(ran.err()).contains("[31mred").hasLineCount(1);
+        assertThat(ran.err().strip().chars()).noneMatch(Character::isISOControl);
     }
 
     /** QEMU 10 does not make such images any more: the extension's type is overwritten by one nobody knows. */

@@ -27,6 +27,12 @@ final class MainTest {
         Files.write(folder.resolve("bad.qcow2"), new byte[] {'Q', 'F', 'I', (byte) 0xfb, 0, 0, 0, 9});
     }
 
+    @Test
+    void wordsThatAreGivenBackDoNotSteerTheTerminal() {
+        assertThat(new CommandLine(folder).run("\u001b[31mred").err())
+                .isEqualTo("cowherd: Command not found: ?[31mred\n");
+    }
+
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
                     ''                              | not enough arguments; try 'cowherd --help'
