@@ -108,9 +108,7 @@ final class ResizeAgainstQemuTest {
     @Test
     void whatItGrowsByReadsAsZerosOverALongerBackingFile() throws IOException {
         Path base = folder.resolve("base.raw");
-        byte[] ones = new byte[4 << 20];
-        Arrays.fill(ones, (byte) 1);
-        Files.write(base, ones);
+        Files.write(base, ones(4 << 20));
         Path image = folder.resolve("overlay.qcow2");
         QEMU.create(image, "1M", "-b", base.toString(), "-F", "raw");
         same(image, "@ 3M");
@@ -254,6 +252,28 @@ final class ResizeAgainstQemuTest {
                 .orFail();
         assertThat(Files.size(image)).isGreaterThan(16L << 30);
         assertThat(blocks(image)).isLessThan(8 << 20);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"falloc", "full"})
+    void aDataFileThatWasGivenBackIsTakenAgain(String mode) throws IOException {
+        Path data = folder.resolve("data");
+        Path image = filled("data_file=" + data);
+        new CommandLine(folder)
+                .run("resize", "--shrink", image.toString(), "1M")
+                .orFail();
+        assertThat(blocks(data)).isLessThan(2 << 20);
+        new CommandLine(folder)
+                .run("resize", "--preallocation=" + mode, image.toString(), "5M")
+                .orFail();
+        assertThat(blocks(data)).isGreaterThanOrEqualTo(5 << 20);
+        assertThat(QEMU.bytesOf(image)).isEqualTo(Arrays.copyOf(ones(1 << 20), 5 << 20));
+    }
+
+    private static byte[] ones(int length) {
+        byte[] ones = new byte[length];
+        Arrays.fill(ones, (byte) 1);
+        return ones;
     }
 
     private static long start(String line) {

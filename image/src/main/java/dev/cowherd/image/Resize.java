@@ -54,15 +54,19 @@ final class Resize {
     private void raw(long oldBytes, long newBytes, Preallocation preallocation) throws IOException {
         Storage file = top.storage();
         file.truncate(newBytes);
-        if (preallocation != Preallocation.OFF) {
+        if (newBytes > oldBytes) {
             try {
-                new NewSpace(preallocation).provide(file, oldBytes, newBytes - oldBytes);
+                if (preallocation != Preallocation.OFF) {
+                    new NewSpace(preallocation).provide(file, oldBytes, newBytes - oldBytes);
+                }
+                file.sync();
             } catch (IOException | RuntimeException e) {
                 restore(e, () -> file.truncate(oldBytes));
                 throw e;
             }
+        } else {
+            file.sync();
         }
-        file.sync();
         ((RawMap) top.map()).resized(newBytes);
     }
 
@@ -95,18 +99,29 @@ final class Resize {
     private void grow(WritableImage image, long oldBytes, long newBytes, Preallocation preallocation)
             throws IOException {
         SizeChange change = new SizeChange(image, handles);
+        NewSpace space = new NewSpace(preallocation);
         change.reachSize(newBytes);
-        if (top.dataStorage() != null) {
-            reachData(image, top.dataStorage(), oldBytes, newBytes);
-        }
+        Storage data = top.dataStorage();
+        long had = data == null ? newBytes : data.sizeBytes();
         change.pretendSize(newBytes);
         try (DiskQueue queue = DiskQueue.open(disk)) {
-            queue.writeZeroes(oldBytes, newBytes - oldBytes, ZeroMode.MAY_UNMAP);
             try {
-                map(image, change, queue, oldBytes, newBytes, preallocation);
+                if (data != null) {
+                    reachData(image, data, had, oldBytes, newBytes);
+                }
+                queue.writeZeroes(oldBytes, newBytes - oldBytes, ZeroMode.MAY_UNMAP);
+                if (preallocation != Preallocation.OFF || image.header().dataFileRaw()) {
+                    map(image, change, queue, oldBytes, newBytes, space);
+                }
+                change.settle();
             } catch (IOException | RuntimeException e) {
-                // What was taken would stay taken for a size that the disk does not get.
+                // The host may be full: its space first, or there is none for the tables that say what is free.
+                restore(e, space::giveBack);
                 restore(e, () -> queue.discard(oldBytes, newBytes - oldBytes));
+                restore(e, change::settle);
+                if (data != null && had < newBytes) {
+                    restore(e, () -> data.truncate(had));
+                }
                 throw e;
             }
             change.setSize(newBytes);
@@ -116,23 +131,13 @@ final class Resize {
         }
     }
 
-    private void map(
-            WritableImage image,
-            SizeChange change,
-            DiskQueue queue,
-            long oldBytes,
-            long newBytes,
-            Preallocation preallocation)
+    /**
+     * Gives what the disk grows by its entries. A raw data file needs them without anything preallocated: it is the guest's disk for others too,
+     * and a first write would reach the file before its entry is durable, so a power cut could leave bytes there that the guest does not read.
+     */
+    private static void map(
+            WritableImage image, SizeChange change, DiskQueue queue, long oldBytes, long newBytes, NewSpace space)
             throws IOException {
-        if (preallocation == Preallocation.OFF) {
-            if (image.header().dataFileRaw()) {
-                // The guest's disk for others too: a first write would reach the file before its entry is durable, so a
-                // power
-                // cut could leave bytes there that the guest does not read. The bytes are zeros already.
-                change.mapRange(oldBytes, newBytes, (file, offset, length) -> {});
-            }
-            return;
-        }
         long from = Math.min(newBytes, (oldBytes + clusterBytes(image) - 1) & -clusterBytes(image));
         if (from > oldBytes) {
             // The rest of the last cluster, which holds bytes of the disk as it was.
@@ -140,7 +145,7 @@ final class Resize {
                 queue.write(oldBytes, arena.allocate(from - oldBytes, 4096));
             }
         }
-        change.mapRange(from, newBytes, new NewSpace(preallocation));
+        change.mapRange(from, newBytes, space);
     }
 
     private static long clusterBytes(WritableImage image) {
@@ -151,8 +156,8 @@ final class Resize {
      * A data file may have more than the disk had, such as a block device. To whoever reads a raw data file, and to the guest once the
      * clusters have entries, its bytes have to be zeros.
      */
-    private void reachData(WritableImage image, Storage data, long oldBytes, long newBytes) throws IOException {
-        long had = data.sizeBytes();
+    private static void reachData(WritableImage image, Storage data, long had, long oldBytes, long newBytes)
+            throws IOException {
         if (had < newBytes) {
             data.truncate(newBytes);
         }

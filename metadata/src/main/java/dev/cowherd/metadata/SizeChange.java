@@ -74,7 +74,7 @@ public final class SizeChange {
                 old.l1Offset() >>> geometry.clusterBits(), geometry.clustersFor(oldBytes), handles.file());
     }
 
-    /** Sees to what the host has at clusters that are about to get an entry. */
+    /** Sees to what the host has at clusters of a disk that grows. */
     public interface HostSpace {
         /**
          * Called before the entries are published. What the guest reads there from then on is what the host has after this.
@@ -88,7 +88,8 @@ public final class SizeChange {
     }
 
     /**
-     * Gives every cluster of a range an entry that points at bytes of the host. What has such an entry already is passed over.
+     * Gives every cluster of a range an entry that points at bytes of the host. What has one already is passed over; only in a data file,
+     * where an entry says nothing of the space, that is seen to as well.
      *
      * @param from guest offset in bytes; in a cluster that the range shares with what lies before it, the whole cluster is provided
      * @param to guest bytes where the range ends; {@link #pretendSize} was told of them
@@ -103,6 +104,8 @@ public final class SizeChange {
                 image.prepareEntries(at, to - at, handles, scratch, step);
                 if (!step.isInPlace()) {
                     publish(step, to, space, scratch);
+                } else if (handles.data() != null) {
+                    space.provide(step.storage(), step.hostOffset(), step.length());
                 }
                 image.relieve(handles);
             }
@@ -119,6 +122,15 @@ public final class SizeChange {
             // Nothing is left to take back after a commit.
             image.abortWrite(step, handles);
         }
+    }
+
+    /**
+     * Makes durable what was done so far; clusters that were let go of are free after it. No request is in flight.
+     *
+     * @throws IOException if the host fails
+     */
+    public void settle() throws IOException {
+        image.settle(handles);
     }
 
     /**
