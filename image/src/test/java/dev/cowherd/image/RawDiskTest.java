@@ -93,4 +93,16 @@ class RawDiskTest {
             assertThat(full.sizeBytes()).isEqualTo(1 << 20);
         }
     }
+
+    @Test
+    void aRawDiskWhoseSizeDoesNotBecomeDurableKeepsItsSize() throws IOException {
+        FaultStorage failing =
+                new FaultStorage(raw(), Fault.of(Errno.EIO, Operation.SYNC).onlyNumber(1));
+        try (Disk disk =
+                Disk.open(failing, DiskOptions.defaults().withWritable(true).withFormat(ImageFormat.RAW))) {
+            assertThatThrownBy(() -> disk.resize(4 << 20)).hasMessageContaining("EIO");
+            assertThat(disk.sizeBytes()).isEqualTo(1 << 20);
+            assertThat(failing.sizeBytes()).isEqualTo(1 << 20);
+        }
+    }
 }
