@@ -41,7 +41,7 @@ final class NewSpace implements SizeChange.HostSpace {
         }
         long end = hostOffset + length;
         switch (preallocation) {
-            case OFF -> {}
+            case OFF -> throw new IllegalStateException("space for nothing");
             case METADATA -> makeHole(file, hostOffset, end);
             case FALLOC -> keepSpace(file, hostOffset, end);
             case FULL -> writeZeros(file, hostOffset, end);

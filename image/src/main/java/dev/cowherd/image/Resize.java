@@ -59,15 +59,25 @@ final class Resize {
                 if (preallocation != Preallocation.OFF) {
                     new NewSpace(preallocation).provide(file, oldBytes, newBytes - oldBytes);
                 }
-                file.sync();
+                syncRaw(file);
             } catch (IOException | RuntimeException e) {
                 restore(e, () -> file.truncate(oldBytes));
                 throw e;
             }
         } else {
-            file.sync();
+            syncRaw(file);
         }
         ((RawMap) top.map()).resized(newBytes);
+    }
+
+    /** As for a guest's flush: writes from before may be lost with it, so no later flush may say that all is well. */
+    private void syncRaw(Storage file) throws IOException {
+        try {
+            file.sync();
+        } catch (IOException e) {
+            disk.rawStopped().compareAndSet(null, e);
+            throw e;
+        }
     }
 
     private interface Undo {
@@ -110,8 +120,13 @@ final class Resize {
                     reachData(image, data, had, oldBytes, newBytes);
                 }
                 queue.writeZeroes(oldBytes, newBytes - oldBytes, ZeroMode.MAY_UNMAP);
-                if (preallocation != Preallocation.OFF || image.header().dataFileRaw()) {
+                if (preallocation != Preallocation.OFF) {
                     map(image, change, queue, oldBytes, newBytes, space);
+                } else if (image.header().dataFileRaw()) {
+                    // The guest's disk for others too: a first write would reach the file before its entry is durable,
+                    // so a
+                    // power cut could leave bytes there that the guest does not read. The bytes are zeros already.
+                    change.mapRange(oldBytes, newBytes, (file, offset, length) -> {});
                 }
                 change.settle();
             } catch (IOException | RuntimeException e) {
@@ -131,10 +146,7 @@ final class Resize {
         }
     }
 
-    /**
-     * Gives what the disk grows by its entries. A raw data file needs them without anything preallocated: it is the guest's disk for others too,
-     * and a first write would reach the file before its entry is durable, so a power cut could leave bytes there that the guest does not read.
-     */
+    /** Gives what the disk grows by its entries, and the host's space. */
     private static void map(
             WritableImage image, SizeChange change, DiskQueue queue, long oldBytes, long newBytes, NewSpace space)
             throws IOException {

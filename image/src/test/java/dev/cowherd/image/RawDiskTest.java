@@ -3,6 +3,7 @@ package dev.cowherd.image;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.cowherd.metadata.WriteStoppedException;
 import dev.cowherd.storage.Errno;
 import dev.cowherd.storage.MemoryStorage;
 import dev.cowherd.storage.filter.Fault;
@@ -103,6 +104,10 @@ class RawDiskTest {
             assertThatThrownBy(() -> disk.resize(4 << 20)).hasMessageContaining("EIO");
             assertThat(disk.sizeBytes()).isEqualTo(1 << 20);
             assertThat(failing.sizeBytes()).isEqualTo(1 << 20);
+            // Nobody knows what became of writes from before.
+            try (Client queue = Client.of(engine, disk)) {
+                assertThatThrownBy(queue::flush).isInstanceOf(WriteStoppedException.class);
+            }
         }
     }
 }
